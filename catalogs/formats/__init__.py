@@ -1,0 +1,1 @@
+"""Readers of product metadata: archives and band folders to plain records."""

@@ -1,0 +1,77 @@
+"""The records every sensor is brought to: nothing downstream depends on which product a value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+Flags = NDArray[np.uint16]
+Band = Literal["C", "L"]
+Backscatter = Literal["gamma0", "sigma0"]
+
+
+@dataclass(frozen=True, eq=False)
+class RadarBundle:
+    """One radar acquisition on one grid, in linear power."""
+
+    band: Band
+    """Wavelength: C (5.405 GHz) or L (1.2575 GHz)."""
+    power: Mapping[str, Float]
+    """By polarization ("VV", "VH", "HH", "HV"): (y, x) linear power; NaN is not observed, negatives are samples."""
+    quantity: Backscatter
+    """What `power` is: gamma0 (terrain-corrected) or sigma0 of the ellipsoid."""
+    angle: Float | None
+    """(y, x) local incidence angle in degrees, NaN where unknown; None where the product has none."""
+    angle_range: tuple[float, float]
+    """Near and far angle of the mode in degrees: what is marginalized where `angle` is unknown."""
+    noise: Mapping[str, float]
+    """By polarization: noise-equivalent backscatter, linear, same quantity as `power`."""
+    denoised: bool
+    """True where the noise was already subtracted from `power`."""
+    looks: float
+    """Equivalent number of looks of `power` on this grid."""
+    reasons: Flags
+    """(y, x) bits of `Reason`."""
+    time: datetime
+    """Of the acquisition, UTC."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpticalBundle:
+    """One optical acquisition on one grid, in reflectance."""
+
+    reflectance: Mapping[str, Float]
+    """By band ("blue", "green", "red", "nir", "swir1", "swir2"): (y, x); NaN is not observed, negatives are kept."""
+    haze: float
+    """Standard deviation of the residual path reflectance: small after atmospheric correction, large at its top."""
+    cloud_test: str
+    """What masked the clouds: "scene-classification" or "spectral"."""
+    reasons: Flags
+    """(y, x) bits of `Reason`."""
+    time: datetime
+    """Of the acquisition, UTC."""
+
+
+Bundle = RadarBundle | OpticalBundle
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What one sensor says about the hidden state of each pixel."""
+
+    sensor: str
+    """For example "sentinel-1"."""
+    llr: Float
+    """(2, y, x) log-likelihood ratios in nats: open water : dry, flooded vegetation : dry; 0 where not observed."""
+    observed: NDArray[np.bool_]
+    """(y, x) True where the sensor saw the ground."""
+    reasons: Flags
+    """(y, x) bits of `Reason`."""
+    time: datetime
+    """Of the acquisition, UTC."""

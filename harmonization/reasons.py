@@ -1,0 +1,40 @@
+"""Why a sensor says nothing, or less, about a pixel: one flag set, used everywhere."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+
+class Reason(IntFlag):
+    """Bits of the `exclusion` layer, one band a sensor (uint16)."""
+
+    CLOUD = 1
+    CLOUD_SHADOW = 2
+    RADAR_SHADOW = 4
+    LAYOVER = 8
+    URBAN = 16
+    DENSE_VEGETATION = 32
+    SMOOTH_DRY = 64
+    """Open water and smooth dry ground look alike here: the evidence is near zero, not water."""
+    SNOW_OR_FROZEN = 128
+    WIND = 256
+    UNKNOWN_ANGLE = 512
+    """No incidence angle in the product: class means are marginalized over the range of the mode."""
+    BORDER_NOISE = 1024
+    OUTSIDE_SWATH = 2048
+    """No sample: outside the footprint, fill, or zero-filled radar."""
+    NO_SCENE = 4096
+    """The sensor has no scene of this window."""
+
+
+BLINDING = (
+    Reason.CLOUD
+    | Reason.CLOUD_SHADOW
+    | Reason.RADAR_SHADOW
+    | Reason.LAYOVER
+    | Reason.SNOW_OR_FROZEN
+    | Reason.BORDER_NOISE
+    | Reason.OUTSIDE_SWATH
+    | Reason.NO_SCENE
+)
+"""Reasons that take the evidence away altogether; the others weaken or flag it."""

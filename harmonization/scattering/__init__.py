@@ -1,0 +1,1 @@
+"""Forward models of backscatter: one module a surface."""

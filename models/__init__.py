@@ -1,0 +1,1 @@
+"""Networks that correct the physics within bounds. Tensors and weights; no geo library."""
