@@ -27,8 +27,8 @@ class RasterLayer(Record):
     band: int = 1
     """Band of the file, from 1."""
     encoding: Encoding = "linear"
-    """power: linear power as it is · decibel: 10·log10 of power · amplitude: power is 10^(calibration_db/10)·DN² ·
-    linear: value is scale·DN + offset."""
+    """power: linear power as it is · decibel: 10·log10 of power ·
+    amplitude: power is 10^(calibration_db/10)·DN² · linear: value is scale·DN + offset."""
     calibration_db: float = 0.0
     """Calibration factor of an amplitude, in dB (ALOS-2: -83)."""
     scale: float = 1.0
@@ -53,8 +53,8 @@ class Acquisition(Record):
     band: Literal["C", "L"] | None = None
     """Radar wavelength; None for optics."""
     layers: dict[str, RasterLayer]
-    """By meaning. Radar: VV, VH, HH, HV, angle (degrees), mask, date. Optics: blue, green, red, nir, swir1, swir2,
-    cirrus, mask."""
+    """By meaning. Radar: VV, VH, HH, HV, angle (degrees), mask, date (days since 1970-01-01). Optics: blue,
+    green, red, nir, swir1, swir2, cirrus, mask."""
     mask_scheme: Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl"] | None = None
     """How the values of the `mask` layer are to be read."""
     angle_range: tuple[float, float] | None = None

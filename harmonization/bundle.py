@@ -40,6 +40,8 @@ class RadarBundle:
     """(y, x) bits of `Reason`."""
     time: datetime
     """Of the acquisition, UTC."""
+    cell: int = 1
+    """Side of the resolution cell in pixels of this grid: within it a sample speaks for its neighbours too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,8 @@ class OpticalBundle:
     """(y, x) bits of `Reason`."""
     time: datetime
     """Of the acquisition, UTC."""
+    cell: int = 1
+    """Side of the resolution cell in pixels of this grid."""
 
 
 Bundle = RadarBundle | OpticalBundle
@@ -75,3 +79,5 @@ class Evidence:
     """(y, x) bits of `Reason`."""
     time: datetime
     """Of the acquisition, UTC."""
+    cell: int = 1
+    """Side of the sensor's resolution cell in pixels."""

@@ -1,0 +1,222 @@
+"""A STAC item of a known collection becomes an `Acquisition`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import pystac
+from pydantic import ValidationError
+from pystac.utils import str_to_datetime
+
+from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerName, LayerRule, collection_for
+from catalogs.encoding import band_fields, nodata_values, scale_and_offset
+from catalogs.errors import ItemError
+from catalogs.hrefs import check_href, is_web
+from catalogs.records import Acquisition, RasterLayer
+from catalogs.times import utc
+
+SNAPSHOT = timedelta(days=3)
+"""A mosaic whose times lie closer together than this is a pass, not a reference over months."""
+
+_DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC).date()
+_SENTINEL1 = re.compile(r"^S1([A-D])_")
+
+
+def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None) -> Acquisition:
+    """The record of one item: layers with absolute addresses and encoding, times, geometry, noise.
+
+    `catalog_root` says where the item was found, a local path or an address, and decides whether local
+    files may be named (see `catalogs.hrefs`); the default is the item's own self link. Items of a remote
+    catalog must be read with its address given here. No file is opened; local files are asked for size and
+    time. Raises `UnknownCollectionError`, `ItemError` or `HrefError`.
+    """
+    collection = collection_for(item.collection_id, item.properties)
+    root = catalog_root if catalog_root is not None else item.get_self_href()
+    assets = dict(_found_assets(item, collection))
+    _require_measurement(item, collection, assets)
+    layers = {name: _layer(item, collection, name, key, root) for name, key in assets.items()}
+    start, end = _span(item)
+    try:
+        return Acquisition(
+            id=item.id,
+            collection=collection.id,
+            sensor=collection.sensor,
+            kind=collection.kind,
+            quantity=collection.quantity,
+            band=collection.band,
+            start=start,
+            end=end,
+            layers=cast(dict[str, RasterLayer], layers),
+            mask_scheme=collection.mask_scheme if "mask" in layers else None,
+            reference_only=collection.reference_only and end - start > SNAPSHOT,
+            footprint=item.geometry or {},
+            bytes=_total_bytes(item, assets, layers),
+            version=_version(item, assets, layers),
+            **_view(item, collection),
+            **_noise(item, collection, layers),
+        )
+    except ValidationError as error:
+        problem = error.errors()[0]
+        found = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        raise ItemError(f"item {item.id}", found, "a value that fits", "Correct the item.") from error
+
+
+def _found_assets(item: pystac.Item, collection: Collection) -> Iterator[tuple[LayerName, str]]:
+    """(layer, asset key) of every layer that the item has."""
+    for name, rule in collection.layers.items():
+        key = next((key for key in rule.assets if key in item.assets), None)
+        if key is not None:
+            yield name, key
+
+
+def _require_measurement(item: pystac.Item, collection: Collection, assets: Mapping[LayerName, str]) -> None:
+    wanted = POLARIZATIONS if collection.kind == "radar" else REFLECTANCES
+    if any(name in assets for name in wanted):
+        return
+    keys = [key for name in wanted if name in collection.layers for key in collection.layers[name].assets]
+    raise ItemError(
+        f"item {item.id} of collection {collection.id}",
+        f"assets {', '.join(item.assets) or 'none'}",
+        f"at least one of {', '.join(keys)}",
+        "Correct the item's asset keys or its collection.",
+    )
+
+
+def _layer(
+    item: pystac.Item, collection: Collection, name: LayerName, key: str, root: str | Path | None
+) -> RasterLayer:
+    rule: LayerRule = collection.layers[name]
+    asset = item.assets[key]
+    fields = band_fields(asset.extra_fields, rule.band)
+    scale, offset = rule.scale, rule.offset
+    if rule.encoding == "linear":
+        scale, offset = scale_and_offset(collection, name, rule, fields, item.properties)
+    if name == "date":
+        offset += _epoch_days(item, collection)
+    return RasterLayer(
+        href=_absolute(item, asset, root),
+        band=rule.band,
+        encoding=rule.encoding,
+        calibration_db=rule.calibration_db,
+        scale=scale,
+        offset=offset,
+        nodata=nodata_values(rule, fields),
+    )
+
+
+def _absolute(item: pystac.Item, asset: pystac.Asset, root: str | Path | None) -> str:
+    """The asset's absolute address, allowed before and after it is resolved against the item's."""
+    relative = not is_web(asset.href) and not asset.href.startswith("/")
+    check_href(asset.href, "/" if relative else root)  # where a relative one leads is checked below
+    absolute = asset.get_absolute_href()
+    if absolute is None or (relative and item.get_self_href() is None):
+        raise ItemError(
+            f"item {item.id}",
+            f"the relative address {asset.href!r} and no self link",
+            "a place to resolve it against",
+            "Read the item from its file, or set its self link.",
+        )
+    return check_href(absolute, root)
+
+
+def _epoch_days(item: pystac.Item, collection: Collection) -> int:
+    """Days from 1970-01-01 to the day that the date layer counts from: its value becomes days since 1970."""
+    epoch = collection.date_epochs.get(_platform(item, collection))
+    return (epoch - _DAY_ZERO).days if epoch else 0
+
+
+def _span(item: pystac.Item) -> tuple[datetime, datetime]:
+    """First and last instant in UTC; a lone `datetime` is both."""
+    times = [item.properties.get(name) for name in ("start_datetime", "end_datetime")]
+    try:
+        start, end = (str_to_datetime(str(time)) if time else item.datetime for time in times)
+    except ValueError as error:
+        raise _bad_time(item, str(error)) from error
+    if start is None or end is None:
+        raise _bad_time(item, "no time")
+    start, end = (utc(time) for time in (start, end))
+    if end < start:
+        raise _bad_time(item, f"the end {end.isoformat()} before the start {start.isoformat()}")
+    return start, end
+
+
+def _bad_time(item: pystac.Item, found: str) -> ItemError:
+    expected = "datetime, or start_datetime and end_datetime (RFC 3339)"
+    return ItemError(f"item {item.id}", found, expected, "Correct the item's times.")
+
+
+def _platform(item: pystac.Item, collection: Collection) -> str:
+    """The satellite itself; from the item's id where a Sentinel-1 item names none."""
+    named = item.properties.get("platform")
+    match = _SENTINEL1.match(item.id)
+    if not named and collection.sensor == "sentinel-1" and match:
+        return f"sentinel-1{match[1].lower()}"
+    return str(named or collection.platform).strip().lower().replace(" ", "-")
+
+
+def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
+    """Satellite, orbit and angles."""
+    properties = item.properties
+    direction = properties.get("sat:orbit_state")
+    side = properties.get("sar:observation_direction", collection.look_side)
+    return {
+        "platform": _platform(item, collection),
+        "orbit_direction": direction if direction in ("ascending", "descending") else None,
+        "relative_orbit": properties.get("sat:relative_orbit"),
+        "look_side": side if collection.kind == "radar" else None,
+        "angle_range": properties.get("overbank:angle_range", collection.angle_range),
+    }
+
+
+def _noise(
+    item: pystac.Item, collection: Collection, layers: Mapping[LayerName, RasterLayer]
+) -> dict[str, Any]:
+    """Noise of the polarizations that are there; the product's own where it gives one, else the mode's."""
+    stated = item.properties.get("overbank:noise_db") or {}
+    noise = {**collection.noise_db, **stated}
+    source: Literal["product", "default"] = "product" if stated else "default"
+    return {
+        "noise_db": {name: noise[name] for name in POLARIZATIONS if name in layers and name in noise},
+        "noise_source": source,
+        "denoised": item.properties.get("overbank:denoised", collection.denoised),
+    }
+
+
+def _files(
+    item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping[LayerName, RasterLayer]
+) -> dict[str, pystac.Asset]:
+    """Address → asset, each file once."""
+    return {layers[name].href: item.assets[key] for name, key in assets.items()}
+
+
+def _total_bytes(
+    item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping[LayerName, RasterLayer]
+) -> int | None:
+    sizes = [_size(href, asset) for href, asset in _files(item, assets, layers).items()]
+    return None if None in sizes else sum(cast(list[int], sizes))
+
+
+def _size(href: str, asset: pystac.Asset) -> int | None:
+    """The file's size on this disk, else what the item says."""
+    if not is_web(href) and Path(href).is_file():
+        return Path(href).stat().st_size
+    size = asset.extra_fields.get("file:size")
+    return size if isinstance(size, int) else None
+
+
+def _version(
+    item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping[LayerName, RasterLayer]
+) -> str:
+    """A digest of `updated`, checksums, and size and time of local files; empty where nothing is known."""
+    parts = [str(item.properties.get("updated", ""))]
+    for href, asset in sorted(_files(item, assets, layers).items()):
+        parts.append(str(asset.extra_fields.get("file:checksum", "")))
+        if not is_web(href) and Path(href).is_file():
+            stat = Path(href).stat()
+            parts.append(f"{stat.st_size}:{stat.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if any(parts) else ""

@@ -1,0 +1,152 @@
+"""The known collections: one YAML each, read into frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from catalogs.errors import CatalogError, ItemError, UnknownCollectionError
+from catalogs.records import Encoding, Quantity, Record, Sensor
+
+COLLECTIONS = Path(__file__).parent / "collections"
+LOCAL = "overbank-local"
+"""The collection of self-describing GeoTIFFs: its items carry what a YAML says of the others."""
+
+MaskScheme = Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl"]
+LayerName = Literal[
+    "VV", "VH", "HH", "HV", "angle", "date", "mask", "blue", "green", "red", "nir", "swir1", "swir2", "cirrus"
+]
+POLARIZATIONS: tuple[LayerName, ...] = ("VV", "VH", "HH", "HV")
+REFLECTANCES: tuple[LayerName, ...] = ("blue", "green", "red", "nir", "swir1", "swir2", "cirrus")
+
+
+class LayerRule(Record):
+    """Where one layer lies in an item, and how its numbers are encoded unless the item says otherwise."""
+
+    assets: tuple[str, ...]
+    """Asset keys that may hold it; the first that is present counts."""
+    band: int = 1
+    encoding: Encoding = "linear"
+    calibration_db: float = 0.0
+    scale: float = 1.0
+    offset: float = 0.0
+    nodata: tuple[float, ...] = ()
+
+
+class SensorFacts(Record):
+    """What is true of a sensor, or of one mode of it, whatever the scene."""
+
+    kind: Literal["radar", "optical"]
+    band: Literal["C", "L"] | None = None
+    platform: str
+    """Where the item names none."""
+    look_side: Literal["right", "left"] | None = None
+    angle_range: tuple[float, float] | None = None
+    """Near and far incidence angle of the mode, degrees."""
+    noise_db: dict[str, float] = Field(default_factory=dict)
+    """Noise-equivalent backscatter where the product names none, dB."""
+    denoised: bool = False
+
+
+class Collection(SensorFacts):
+    """One known collection; the fields are explained in docs and in the YAML files themselves."""
+
+    id: str
+    title: str
+    sensor: Sensor
+    quantity: Quantity
+    layers: dict[LayerName, LayerRule]
+    mask_scheme: MaskScheme | None = None
+    reference_only: bool = False
+    """True for mosaics over months; an item of at most three days is an ordinary pass all the same."""
+    offset_by_baseline: bool = False
+    """True where Sentinel-2's -0.1 depends on the processing baseline."""
+    date_epochs: dict[str, date] = Field(default_factory=dict)
+    """By platform: the day that the `date` layer counts from."""
+    licence: str
+    source: str
+
+
+class SelfDescribing(Record):
+    """A collection whose items say everything but what is true of their sensor anyway."""
+
+    id: str
+    title: str
+    sensors: dict[Sensor, SensorFacts]
+    licence: str
+    source: str
+
+
+@cache
+def known_collections(folder: Path = COLLECTIONS) -> Mapping[str, Collection | SelfDescribing]:
+    """All collections of a folder, by their id. Raises `CatalogError` for a YAML that does not fit."""
+    records = [_read(path) for path in sorted(folder.glob("*.yaml"))]
+    return {record.id: record for record in records}
+
+
+def collection_for(identifier: str | None, properties: Mapping[str, Any]) -> Collection:
+    """The record for an item of collection `identifier`, made from its properties where it describes itself.
+
+    Raises `UnknownCollectionError`, which lists the known ones, or `ItemError` for an incomplete description.
+    """
+    known = known_collections()
+    if identifier is None or identifier not in known:
+        raise UnknownCollectionError(
+            f"collection {identifier!r}",
+            "an id that is not known",
+            f"one of {', '.join(known)}",
+            "Add a YAML to catalogs/collections, or ingest the files with `overbank catalog ingest`.",
+        )
+    record = known[identifier]
+    return record if isinstance(record, Collection) else _described(record, properties)
+
+
+def _read(path: Path) -> Collection | SelfDescribing:
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    model = SelfDescribing if "sensors" in data else Collection
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise CatalogError(
+            f"collection file {path}",
+            _first(error),
+            "the fields of collection.py",
+            "Correct the YAML.",
+        ) from error
+
+
+def _described(record: SelfDescribing, properties: Mapping[str, Any]) -> Collection:
+    """A `Collection` from the `overbank:*` properties of one item."""
+    sensor = properties.get("overbank:sensor")
+    facts = record.sensors.get(sensor) if isinstance(sensor, str) else None  # type: ignore[call-overload]
+    if facts is None:
+        raise ItemError(
+            f"item of collection {record.id}",
+            f"overbank:sensor {sensor!r}",
+            f"one of {', '.join(record.sensors)}",
+            "Ingest the files again with `overbank catalog ingest`.",
+        )
+    fields = {name: getattr(facts, name) for name in SensorFacts.model_fields}
+    fields |= {name: getattr(record, name) for name in ("id", "title", "licence", "source")}
+    for name in ("sensor", "quantity", "layers", "mask_scheme"):
+        fields[name] = properties.get(f"overbank:{name}")
+    try:
+        return Collection.model_validate(fields)
+    except ValidationError as error:
+        raise ItemError(
+            f"item of collection {record.id}",
+            _first(error),
+            "overbank:sensor, overbank:quantity and overbank:layers",
+            "Ingest the files again with `overbank catalog ingest`.",
+        ) from error
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -1,0 +1,67 @@
+"""The model card: the contract as a page for people."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from models.contract import Channel, Contract
+
+
+def card_of(contract: Contract, network: nn.Module) -> str:
+    """Return the card as Markdown."""
+    size = sum(parameter.numel() for parameter in network.parameters())
+    sections = {
+        f"# {contract.name}, version {contract.version}": _summary(contract, size),
+        "## Inputs": _inputs(contract),
+        "## Training": _training(contract),
+        "## Scores": _scores(contract),
+        "## Limits": contract.limits or "None were written down.",
+    }
+    return "\n\n".join(f"{title}\n\n{text}" for title, text in sections.items()) + "\n"
+
+
+def _summary(contract: Contract, size: int) -> str:
+    architecture = contract.architecture
+    decoder = "/".join(map(str, architecture.decoder_channels))
+    exact = "equal" if contract.tiling_exact else "do not equal"
+    return (
+        f"{contract.strategy.capitalize()} fusion by a U-Net ({architecture.encoder}, "
+        f"depth {architecture.depth}, decoder {decoder}, {size} parameters) that corrects the "
+        f"physics: log-odds of {' and '.join(contract.states)} against dry, moved by at most "
+        f"{contract.bound:.4g} nats.\n\n"
+        f"Tiles with a halo of {contract.halo} pixels {exact} whole-image inference. "
+        f"Weights: sha256 {contract.sha256}."
+    )
+
+
+def _inputs(contract: Contract) -> str:
+    rows = [_row(name, channel) for name, channels in contract.modalities.items() for channel in channels]
+    head = "| modality | channel | unit | clip | mean | std | present where |\n|---|---|---|---|---|---|---|"
+    return "\n".join([head, *rows]) + "\n\nPresence channels: " + ", ".join(contract.presence) + "."
+
+
+def _row(modality: str, channel: Channel) -> str:
+    low, high = channel.clip
+    cells = (modality, channel.name, channel.unit, f"{low:g} to {high:g}", f"{channel.mean:g}")
+    return "| " + " | ".join((*cells, f"{channel.std:g}", channel.presence)) + " |"
+
+
+def _training(contract: Contract) -> str:
+    training = contract.training
+    seeds = ", ".join(map(str, training.seeds)) or "none"
+    commands = "\n".join(f"    {command}" for command in training.commands)
+    return f"Data: {training.data}. Seeds: {seeds}. Epochs: {training.epochs}.\n\n{commands}".rstrip()
+
+
+def _scores(contract: Contract) -> str:
+    if not contract.scores:
+        return "Not scored."
+    methods = sorted({method for row in contract.scores.values() for method in row})
+    lines = ["Flood IoU on the validation chips.", "", f"| sensors | {' | '.join(methods)} |"]
+    rows = [
+        f"| {name} | "
+        + " | ".join(f"{row[method]:.3f}" if method in row else "" for method in methods)
+        + " |"
+        for name, row in contract.scores.items()
+    ]
+    return "\n".join([*lines, "|---|" + "---|" * len(methods), *rows])

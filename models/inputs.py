@@ -1,0 +1,195 @@
+"""What a network is given: channels by modality, where each was observed, and what physics made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonization.bundle import Bundle, Evidence, RadarBundle
+from harmonization.evidence import combine
+from harmonization.optical import mndwi, ndwi
+from harmonization.reasons import BLINDING
+
+Float = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Kind = TypeVar("Kind", bound=np.generic)
+
+_RADAR = ("evidence_water", "evidence_vegetation", "copol_db", "crosspol_db", "copol_change_db")
+CHANNELS: dict[str, tuple[str, ...]] = {
+    "c_band": _RADAR,
+    "l_band": _RADAR,
+    "optical": ("evidence_water", "evidence_vegetation", "ndwi", "mndwi"),
+}
+"""Channels of each modality that `assemble` makes, in order."""
+
+FLOOR_DB = -40.0
+"""Power at or below this (dB), zero and negative samples included, reads as this."""
+_POLARIZATIONS = {
+    "C": (("VV", "HH"), ("VH", "HV")),
+    "L": (("HH", "VV"), ("HV", "VH")),
+}
+"""By band: co-polarizations and cross-polarizations, the preferred first."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInput:
+    """One window of one place. What was not observed is left out, or False in its presence."""
+
+    modalities: Mapping[str, Float]
+    """By modality: (channel, y, x) in physical units, not normalised; NaN is not observed."""
+    presence: Mapping[str, Mask]
+    """(y, x) True where observed: by modality; "<modality>_before": where the change channel is known."""
+    parts: Mapping[str, Float]
+    """By modality: (2, y, x) nats it adds to the log-odds of open water : dry, flooded vegetation : dry."""
+    prior: Float
+    """(2,) or (2, y, x) log-odds of the prior."""
+    channels: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHANNELS)
+    """By modality: the names of its channels, in order."""
+
+    def __post_init__(self) -> None:
+        shape = self.shape
+        for name, values in self.modalities.items():
+            if name not in self.presence or name not in self.parts or name not in self.channels:
+                raise ValueError(
+                    f"Modality {name!r} lacks its presence, its part of the physics or its names."
+                )
+            _expect(f"modality {name!r}", values.shape, (len(self.channels[name]), *shape))
+            _expect(f"part {name!r}", self.parts[name].shape, (2, *shape))
+        for name, mask in self.presence.items():
+            _expect(f"presence {name!r}", mask.shape, shape)
+        if self.prior.shape != (2,):
+            _expect("prior", self.prior.shape, (2, *shape))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        for array in (*self.modalities.values(), *self.presence.values(), self.prior):
+            if array.ndim > 1:
+                return int(array.shape[-2]), int(array.shape[-1])
+        raise ValueError("No modality, and a prior without rows and columns: give the prior as (2, y, x).")
+
+    @property
+    def physics(self) -> Float:
+        """(2, y, x) log-odds without a network: the prior plus each modality's part where it is present."""
+        prior = self.prior if self.prior.ndim == 3 else self.prior[:, None, None]
+        everywhere = np.broadcast_to(prior, (2, *self.shape)).astype(np.float32)
+        zero = np.float32(0.0)
+        parts = (np.where(self.presence[name], self.parts[name], zero) for name in self.modalities)
+        return combine(everywhere, parts)
+
+    def without(self, hidden: Mapping[str, Mask | bool]) -> ModelInput:
+        """Return a copy where a modality (and what hangs on it, "<modality>_before") is absent where told."""
+        presence = dict(self.presence)
+        for name, mask in hidden.items():
+            for other in presence:
+                if other == name or other.startswith(f"{name}_"):
+                    presence[other] = presence[other] & ~np.asarray(mask)
+        return replace(self, presence=presence)
+
+    def window(self, row: int, column: int, height: int, width: int) -> ModelInput:
+        """Return `height` x `width` pixels from (row, column) on; what lies outside the array is absent."""
+        at = (row, column, height, width)
+        prior = self.prior if self.prior.ndim == 1 else _cut(self.prior, at, 0.0)
+        return ModelInput(
+            modalities={name: _cut(values, at, np.nan) for name, values in self.modalities.items()},
+            presence={name: _cut(mask, at, False) for name, mask in self.presence.items()},
+            parts={name: _cut(values, at, 0.0) for name, values in self.parts.items()},
+            prior=prior,
+            channels=self.channels,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one modality saw, and its own view of the place before."""
+
+    evidence: Evidence
+    bundle: Bundle
+    before: RadarBundle | None = None
+    """The same sensor before the event, on the same grid; None where there is none."""
+
+
+def assemble(looks: Mapping[str, Look], parts: Mapping[str, Float], prior: Float) -> ModelInput:
+    """Stack the channels of `CHANNELS` from the records of each modality that is there.
+
+    Args:
+        looks: by modality ("c_band", "l_band", "optical"); one that is left out is absent.
+        parts: by modality, (2, y, x) nats: what it adds to the fused log-odds, after decay and doubt.
+        prior: (2,) or (2, y, x) log-odds; the latter is needed where `looks` is empty.
+
+    Raises:
+        ValueError: an unknown modality, or arrays that are not on one grid.
+    """
+    unknown = sorted(set(looks) - set(CHANNELS))
+    if unknown:
+        raise ValueError(f"Unknown modality {', '.join(unknown)}; known: {', '.join(CHANNELS)}.")
+    modalities: dict[str, Float] = {}
+    presence: dict[str, Mask] = {}
+    for name, look in looks.items():
+        values = np.concatenate([look.evidence.llr, _measured(look)]).astype(np.float32)
+        seen = look.evidence.observed & ~_blinded(look.evidence.reasons) & ~_blinded(look.bundle.reasons)
+        presence[name] = seen & np.isfinite(values[2:4]).any(axis=0)
+        modalities[name] = np.where(presence[name], values, np.float32(np.nan))
+        if isinstance(look.bundle, RadarBundle):
+            presence[f"{name}_before"] = np.isfinite(modalities[name][4])
+    added = {name: np.asarray(parts[name], dtype=np.float32) for name in looks}
+    return ModelInput(modalities, presence, added, prior)
+
+
+def decibels(power: Float) -> Float:
+    """10 log10 of linear power, not below `FLOOR_DB`; NaN stays NaN."""
+    floor = np.float32(10.0 ** (FLOOR_DB / 10.0))
+    return np.asarray(10.0 * np.log10(np.maximum(power, floor)), dtype=np.float32)
+
+
+def _measured(look: Look) -> Float:
+    """The channels beyond the evidence, (3 or 2, y, x)."""
+    bundle = look.bundle
+    if not isinstance(bundle, RadarBundle):
+        return _indices(bundle.reflectance, look.evidence.observed.shape)
+    co, cross = (_first(bundle.power, names) for names in _POLARIZATIONS[bundle.band])
+    nothing = np.full(look.evidence.observed.shape, np.nan, dtype=np.float32)
+    copol = nothing if co is None else decibels(bundle.power[co])
+    crosspol = nothing if cross is None else decibels(bundle.power[cross])
+    change = nothing
+    if look.before is not None and co is not None and co in look.before.power:
+        before = np.where(_blinded(look.before.reasons), np.float32(np.nan), decibels(look.before.power[co]))
+        change = copol - before
+    return np.stack([copol, crosspol, change])
+
+
+def _indices(reflectance: Mapping[str, Float], shape: tuple[int, ...]) -> Float:
+    nothing = np.full(shape, np.nan, dtype=np.float32)
+    green, infrared, shortwave = (reflectance.get(band, nothing) for band in ("green", "nir", "swir1"))
+    return np.stack([ndwi(green, infrared), mndwi(green, shortwave)])
+
+
+def _first(power: Mapping[str, Float], names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if name in power), None)
+
+
+def _blinded(reasons: NDArray[np.uint16]) -> Mask:
+    return np.asarray((reasons & np.uint16(BLINDING)) != 0)
+
+
+def _expect(what: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise ValueError(f"The {what} has shape {found}, but {expected} is expected.")
+
+
+def _cut(array: NDArray[Kind], at: tuple[int, int, int, int], outside: float) -> NDArray[Kind]:
+    """Cut (row, column, height, width) out of the last two axes; what lies outside becomes `outside`."""
+    row, column, height, width = at
+    cut = np.full((*array.shape[:-2], height, width), outside, dtype=array.dtype)
+    rows, columns = array.shape[-2:]
+    top, left = max(row, 0), max(column, 0)
+    bottom, right = min(row + height, rows), min(column + width, columns)
+    if top < bottom and left < right:
+        cut[..., top - row : bottom - row, left - column : right - column] = array[
+            ..., top:bottom, left:right
+        ]
+    return cut

@@ -1,0 +1,115 @@
+"""Arrays to predictions: fixed windows with the network's own halo, at fixed phases of the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.checkpoint import Loaded, load
+from models.inputs import ModelInput
+from models.tensors import Tensors, stack, to_tensors
+
+Precision = Literal["float32", "bfloat16"]
+_BATCH = {"cpu": 1, "cuda": 8}
+"""Windows a batch: the shape is the same for every call on a device, so that the bytes are."""
+
+
+def predict(
+    folder: Path,
+    inputs: ModelInput,
+    device: str = "auto",
+    *,
+    origin: tuple[int, int] = (0, 0),
+    margin: int = 0,
+    batch: int | None = None,
+    precision: Precision = "float32",
+) -> NDArray[np.float32]:
+    """Return the log-odds of the contract's states against dry, (2, y - 2 margin, x - 2 margin) nats.
+
+    What lies outside the array counts as absent, so pixels nearer to its edge than the halo differ from what
+    a larger array gives; a unit passes its array with a margin of at least the halo and gets its own back.
+    The number of torch threads is the caller's.
+
+    Args:
+        folder: of the checkpoint; loaded once a process.
+        inputs: (y, x) pixels.
+        device: "auto", "cpu" or "cuda".
+        origin: row and column of the array's first pixel in the fixed grid; windows start at multiples of the
+            stride there, so that every unit sees the same phase.
+        margin: pixels a side for which no output is wanted.
+        batch: windows a batch; by default 1 on a CPU, 8 on CUDA.
+        precision: "bfloat16" is faster and not the same within one count.
+
+    Raises:
+        ContractMismatch: weights or channels are not those of the contract.
+    """
+    loaded = load(folder, device)
+    loaded.contract.require_channels({name: inputs.channels[name] for name in inputs.modalities})
+    core, halo = loaded.contract.window, loaded.contract.halo
+    result = inputs.physics
+    corners = [corner for corner in _corners(loaded, inputs, origin, margin) if _seen(inputs, *corner, core)]
+    for group in _groups(corners, batch or _BATCH[loaded.device.type]):
+        windows = [
+            inputs.window(row - halo, column - halo, *(2 * [core + 2 * halo])) for row, column in group
+        ]
+        tensors = stack([to_tensors(window, loaded.contract) for window in windows])
+        logits = _forward(loaded, tensors, precision)[:, :, halo : halo + core, halo : halo + core]
+        for (row, column), values in zip(group, logits, strict=True):
+            _paste(result, values, row, column)
+    rows, columns = inputs.shape
+    return result[:, margin : rows - margin, margin : columns - margin]
+
+
+def _corners(
+    loaded: Loaded, inputs: ModelInput, origin: tuple[int, int], margin: int
+) -> Iterator[tuple[int, int]]:
+    """Upper-left pixels of the cores that cover all but the margin; the first may lie outside the array."""
+    contract = loaded.contract
+    starts = [
+        range(margin - (first + margin) % contract.stride, size - margin, contract.window)
+        for first, size in zip(origin, inputs.shape, strict=True)
+    ]
+    return ((row, column) for row in starts[0] for column in starts[1])
+
+
+def _seen(inputs: ModelInput, row: int, column: int, core: int) -> bool:
+    """Whether any modality is present in the core: elsewhere the physics stands, and nothing is to be run."""
+    rows, columns = slice(max(row, 0), row + core), slice(max(column, 0), column + core)
+    return any(inputs.presence[name][rows, columns].any() for name in inputs.modalities)
+
+
+def _groups(corners: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    """Batches of one size; the last is filled up with its last window, pasted again to the same effect."""
+    for start in range(0, len(corners), size):
+        group = corners[start : start + size]
+        yield group + [group[-1]] * (size - len(group))
+
+
+def _forward(loaded: Loaded, tensors: Tensors, precision: Precision) -> NDArray[np.float32]:
+    kind = loaded.device.type
+    with ExitStack() as contexts:
+        contexts.enter_context(torch.inference_mode())
+        if kind == "cuda":
+            contexts.enter_context(_exact_cuda())
+        if precision == "bfloat16":
+            contexts.enter_context(torch.autocast(kind, dtype=torch.bfloat16))
+        logits = loaded.network(*tensors.to(loaded.device))
+    return np.asarray(logits.float().cpu().numpy(), dtype=np.float32)
+
+
+def _exact_cuda() -> AbstractContextManager[None]:
+    """Full float32 products and one algorithm: the CPU's map within one count, the same bytes each time."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+
+
+def _paste(result: NDArray[np.float32], values: NDArray[np.float32], row: int, column: int) -> None:
+    """Write a core into the result, cut where it reaches over the edge."""
+    top, left = max(row, 0), max(column, 0)
+    target = result[:, top : row + values.shape[1], left : column + values.shape[2]]
+    target[...] = values[:, top - row :, left - column :][:, : target.shape[1], : target.shape[2]]

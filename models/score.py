@@ -1,0 +1,55 @@
+"""Flood IoU of physics and network on chips, with all sensors and with each one missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from models.chips import ChipSet
+from models.early import EarlyFusion
+from models.losses import IGNORE, flood_probability
+
+Scores = dict[str, dict[str, float]]
+"""By scenario ("all", "without <modality>"), then by method ("physics", "network")."""
+
+
+def score(network: EarlyFusion, chips: Sequence[Path], batch: int, device: torch.device) -> Scores:
+    """Return the pooled flood IoU of every scenario; flood is P(open water) + P(flooded vegetation) > 1/2.
+
+    Pixels that no remaining sensor observes are left out, so a scenario is judged on its own pixels.
+    """
+    network.eval()
+    scores: Scores = {}
+    for missing in (None, *network.contract.modalities):
+        chipset = ChipSet(chips, network.contract, without=() if missing is None else (missing,))
+        name = "all" if missing is None else f"without {missing}"
+        scores[name] = _scenario(network, DataLoader(chipset, batch), device)
+    return scores
+
+
+def _scenario(network: EarlyFusion, loader: DataLoader[object], device: torch.device) -> dict[str, float]:
+    counts = {"physics": torch.zeros(2, dtype=torch.float64), "network": torch.zeros(2, dtype=torch.float64)}
+    with torch.inference_mode():
+        for sample in loader:
+            inputs, truth = sample.inputs.to(device), sample.truth.to(device)
+            observed = torch.stack([inputs.presence[name] for name in network.contract.modalities]).any(dim=0)
+            used = observed & (truth != IGNORE)
+            for method, log_odds in (("physics", inputs.physics), ("network", network(*inputs))):
+                counts[method] += _overlap(flood_probability(log_odds) > 0.5, truth > 0, used).cpu()
+    return {method: iou(*pair.tolist()) for method, pair in counts.items()}
+
+
+def _overlap(found: Tensor, flooded: Tensor, used: Tensor) -> Tensor:
+    """(2,) intersection and union in pixels."""
+    both = found & flooded & used
+    either = (found | flooded) & used
+    return torch.stack([both.sum(), either.sum()]).double()
+
+
+def iou(intersection: float, union: float) -> float:
+    """Intersection over union; 1 where there is nothing to find and nothing was found."""
+    return intersection / union if union else 1.0

@@ -1,0 +1,175 @@
+"""From what sensors and methods say to the layers of a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalogs.records import Sensor
+from harmonization.bundle import OpticalBundle
+from harmonization.evidence import Belief
+from harmonization.reasons import Reason
+from pipeline.classify import agreement, flood_classes, flood_probability, reference_from_before, uncertainty
+from pipeline.job import Job
+from pipeline.layers import KINDS, WATER_CLASSES, Layer, UnitLayers, layer, to_file_units
+from pipeline.methods import MethodMap, optical_index
+from pipeline.weigh import SensorLook, blind
+
+Mask = NDArray[np.bool_]
+OBSERVED_BITS = {"c_band": 1, "l_band": 2, "optical": 4}
+BEFORE_SHIFT = 4
+"""`observed_by`: the bits of "before" are those of "during", four places up."""
+
+
+def assemble_layers(
+    job: Job,
+    belief: Belief,
+    looks: Mapping[Sensor, SensorLook],
+    methods: Mapping[str, MethodMap],
+    inside: Mask,
+    given_water: NDArray[np.float32] | None,
+    at: Any,
+) -> UnitLayers:
+    """All layers of one unit: arrays (y, x) on the unit's own box.
+
+    `given_water`: the job's reference raster (1 is water, NaN not known), which outranks what "before" scenes tell.
+    """
+    known = _reference(looks, belief, given_water)
+    reference = np.zeros(inside.shape, np.bool_) if known is None else known[0]
+    delivered = methods[job.delivered]
+    layers = _delivered(delivered, looks, belief, reference, inside, known is not None)
+    layers["reference_water"] = _reference_layer(known, inside)
+    layers |= _witnesses(job, looks, inside, at)
+    layers |= _by_method(methods, reference, inside, known is not None)
+    if "ndwi" in methods:
+        layers["agreement"] = layer("agreement", agreement(methods["ndwi"], delivered, reference, inside))
+    return UnitLayers(layers, _facts(job, looks, known is not None))
+
+
+def _reference(
+    looks: Mapping[Sensor, SensorLook], belief: Belief, given: NDArray[np.float32] | None
+) -> tuple[Mask, Mask] | None:
+    """Reference water and where it is known; None where nothing tells."""
+    before = reference_from_before(looks, belief)
+    if given is None:
+        return before
+    known = np.isfinite(given)
+    if before is None:
+        return given == 1, known
+    return np.where(known, given == 1, before[0]), known | before[1]
+
+
+def _kind(has_reference: bool) -> Any:
+    kind = KINDS["flood_class"]
+    return kind if has_reference else replace(kind, title="Water classes (no reference)", classes=WATER_CLASSES)
+
+
+def _delivered(
+    found: MethodMap,
+    looks: Mapping[Sensor, SensorLook],
+    belief: Belief,
+    reference: Mask,
+    inside: Mask,
+    has_reference: bool,
+) -> dict[str, Layer]:
+    classes = flood_classes(found, reference, inside)
+    layers = {"flood_class": layer("flood_class", classes, kind=_kind(has_reference))}
+    water = np.where(found.observed & inside, found.water | found.vegetation | reference, 255)
+    layers["water_extent"] = layer("water_extent", water)
+    percent = flood_probability(found, reference, inside)
+    spread = uncertainty(found, looks, belief, inside)
+    if percent is not None and spread is not None:
+        layers["flood_probability"] = layer("flood_probability", percent)
+        layers["uncertainty"] = layer("uncertainty", spread, ("aleatoric", "epistemic (jackknife over sensors)"))
+    return layers
+
+
+def _reference_layer(known: tuple[Mask, Mask] | None, inside: Mask) -> Layer:
+    if known is None:
+        return layer("reference_water", np.full(inside.shape, 255))
+    return layer("reference_water", np.where(known[1] & inside, known[0], 255))
+
+
+def _witnesses(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, at: Any) -> dict[str, Layer]:
+    """What each sensor saw and said, method or no method."""
+    evidence = [look.evidence if (look := looks.get(sensor)) else blind(sensor, inside.shape, at) for sensor in job.sensors]
+    values = np.concatenate([to_file_units(one.llr, KINDS["evidence"], one.observed & inside) for one in evidence])
+    names = [f"{one.sensor} {state} : dry" for one in evidence for state in ("open water", "flooded vegetation")]
+    reasons = np.stack([np.where(inside, one.reasons, 0) for one in evidence])
+    layers = {
+        "evidence": layer("evidence", values, tuple(names)),
+        "exclusion": layer("exclusion", reasons, tuple(one.sensor for one in evidence)),
+        "observed_by": layer("observed_by", _observed_by(looks, inside)),
+        "age": layer("age", _age(looks, inside)),
+    }
+    index = optical_index(looks)
+    if index is not None:
+        layers["ndwi"] = layer("ndwi", to_file_units(index, KINDS["ndwi"], np.isfinite(index) & inside))
+    return layers
+
+
+def _observed_by(looks: Mapping[Sensor, SensorLook], inside: Mask) -> NDArray[np.uint8]:
+    bits = np.zeros(inside.shape, dtype=np.uint8)
+    for look in looks.values():
+        bit = OBSERVED_BITS[look.modality]
+        bits |= np.where(look.evidence.observed, np.uint8(bit), np.uint8(0))
+        if look.before_evidence is not None:
+            bits |= np.where(look.before_evidence.observed, np.uint8(bit << BEFORE_SHIFT), np.uint8(0))
+    return np.where(inside, bits, np.uint8(0))
+
+
+def _age(looks: Mapping[Sensor, SensorLook], inside: Mask) -> NDArray[np.float32]:
+    """Hours between t* and the look nearest to it, capped at 254; 255 where none saw."""
+    hours = np.full(inside.shape, np.inf, dtype=np.float32)
+    for look in looks.values():
+        hours = np.fmin(hours, look.hours)
+    return np.where(np.isfinite(hours) & inside, np.minimum(np.round(hours), 254), 255)
+
+
+def _by_method(
+    methods: Mapping[str, MethodMap], reference: Mask, inside: Mask, has_reference: bool
+) -> dict[str, Layer]:
+    layers: dict[str, Layer] = {}
+    for name, found in methods.items():
+        title = f"Flood classes by {name}"
+        classes = flood_classes(found, reference, inside)
+        layers[f"methods/{name}"] = layer(name, classes, (title,), replace(_kind(has_reference), title=title))
+        percent = flood_probability(found, reference, inside)
+        if percent is not None:
+            kind = replace(KINDS["flood_probability"], title=f"Probability of flood by {name}")
+            layers[f"probability/{name}"] = layer(name, percent, kind=kind)
+    if "ndwi" in methods:
+        rule = methods["ndwi"]
+        layers["ndwi_water"] = layer("ndwi_water", np.where(rule.observed & inside, rule.water, 255))
+    return layers
+
+
+def _facts(job: Job, looks: Mapping[Sensor, SensorLook], has_reference: bool) -> dict[str, Any]:
+    """What the item says in words: no map without its caveats."""
+    facts: dict[str, Any] = {
+        "overbank:legend": "flood" if has_reference else "water",
+        "overbank:delivered": job.delivered,
+        "overbank:dry_state": "prior mixture of land covers (no land cover given)",
+        "overbank:sensors": {
+            sensor: _fact(looks[sensor]) if sensor in looks else "no scene" for sensor in job.sensors
+        },
+    }
+    return facts
+
+
+def _fact(look: SensorLook) -> dict[str, Any]:
+    seen = look.evidence.observed
+    fact: dict[str, Any] = {"observed_share": round(float(seen.mean()), 4)}
+    if isinstance(look.bundle, OpticalBundle):
+        return fact | {"cloud_test": look.bundle.cloud_test}
+    flags = look.evidence.reasons[seen]
+    for reason in (Reason.UNKNOWN_ANGLE, Reason.SMOOTH_DRY):
+        share = float((flags & np.uint16(reason) != 0).mean()) if flags.size else 0.0
+        fact[f"{reason.name.lower()}_share"] = round(share, 4)  # type: ignore[union-attr]
+    return fact | {"looks": look.bundle.looks, "change_detection": look.before is not None}
+
+

@@ -1,0 +1,90 @@
+"""From a method's map to the classes, probabilities and uncertainties that are delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalogs.records import Sensor
+from harmonization.bundle import Float
+from harmonization.evidence import Belief, combine, state_probabilities
+from pipeline.methods import MethodMap
+from pipeline.weigh import SensorLook
+
+Byte = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+DRY, OPEN_WATER, FLOODED_VEGETATION, REFERENCE_WATER, NOT_OBSERVABLE, OUTSIDE = 0, 1, 2, 3, 4, 255
+
+
+def reference_from_before(looks: Mapping[Sensor, SensorLook], belief: Belief) -> tuple[Mask, Mask] | None:
+    """Water before the flood by physics, (y, x), and where any "before" scene saw; None without such a scene."""
+    before = [look.before_evidence for look in looks.values() if look.before_evidence is not None]
+    if not before:
+        return None
+    observed = np.logical_or.reduce([evidence.observed for evidence in before])
+    prior = belief.log_odds[:, None, None]
+    states = state_probabilities(combine(prior, (evidence.llr for evidence in before)))
+    return observed & (states[1] > 0.5), observed
+
+
+def flood_classes(found: MethodMap, reference: Mask, inside: Mask) -> Byte:
+    """The class codes (y, x): see `pipeline.layers.FLOOD_CLASSES`."""
+    classes = np.full(inside.shape, DRY, dtype=np.uint8)
+    classes[found.water] = OPEN_WATER
+    classes[found.vegetation] = FLOODED_VEGETATION
+    classes[reference] = REFERENCE_WATER
+    classes[~found.observed] = NOT_OBSERVABLE
+    classes[~inside] = OUTSIDE
+    return classes
+
+
+def flood_probability(found: MethodMap, reference: Mask, inside: Mask) -> Byte | None:
+    """Percent (y, x); 255 where not observed; reference water is not flood. None for rules."""
+    if found.states is None:
+        return None
+    percent = np.round(100.0 * (1.0 - found.states[0]))
+    percent[reference] = 0.0
+    return np.where(found.observed & inside, percent, 255).astype(np.uint8)
+
+
+def uncertainty(
+    found: MethodMap, looks: Mapping[Sensor, SensorLook], belief: Belief, inside: Mask
+) -> NDArray[np.uint8] | None:
+    """(2, y, x) percent: aleatoric sqrt(p·(1 - p)) and epistemic, the jackknife of p over the sensors.
+
+    Epistemic asks how far the map rests on one sensor: sqrt((n - 1)/n·sum (p_i - mean)²) with p_i the probability
+    without sensor i; 255 where fewer than two sensors saw the pixel, for then it cannot be told. None for rules.
+    """
+    if found.states is None:
+        return None
+    wet = 1.0 - found.states[0]
+    visible = found.observed & inside
+    aleatoric = np.where(visible, np.round(100.0 * np.sqrt(wet * (1.0 - wet))), 255)
+    epistemic = np.where(visible, _jackknife(list(looks.values()), belief), 255)
+    return np.stack([aleatoric, epistemic]).astype(np.uint8)
+
+
+def _jackknife(looks: list[SensorLook], belief: Belief) -> Float:
+    """Percent (y, x), 255 where fewer than two sensors saw."""
+    seen = np.sum([look.evidence.observed for look in looks], axis=0)
+    if len(looks) < 2:
+        return np.full(seen.shape, 255.0, dtype=np.float32)
+    total = combine(belief.log_odds[:, None, None], (look.contribution for look in looks))
+    count = np.maximum(seen, 1)
+    without = [1.0 - state_probabilities(total - look.contribution)[0] for look in looks]
+    kept = [np.where(look.evidence.observed, p, 0.0) for look, p in zip(looks, without, strict=True)]
+    mean = np.sum(kept, axis=0) / count
+    squares = [np.where(look.evidence.observed, (p - mean) ** 2, 0.0) for look, p in zip(looks, without, strict=True)]
+    spread = np.sqrt((count - 1) / count * np.sum(squares, axis=0))
+    return np.where(seen >= 2, np.round(100.0 * np.minimum(spread, 1.0)), 255.0).astype(np.float32)
+
+
+def agreement(rule: MethodMap, fused: MethodMap, reference: Mask, inside: Mask) -> Byte:
+    """0 both dry, 1 both flood, 2 only the rule, 3 only the fused map; 255 where either is blind."""
+    rule_wet = rule.water & ~reference
+    fused_wet = (fused.water | fused.vegetation) & ~reference
+    codes = np.select([rule_wet & fused_wet, rule_wet, fused_wet], [1, 2, 3], 0)
+    return np.where(rule.observed & fused.observed & inside, codes, 255).astype(np.uint8)

@@ -1,0 +1,153 @@
+"""A run's methods against each other and against a reference, unit by unit."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from catalogs.records import RasterLayer
+from pipeline.align import align
+from pipeline.classify import FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE, REFERENCE_WATER
+from pipeline.errors import ReferenceFileError, RunError
+from pipeline.ledger import UNITS, read_item
+from pipeline.read import read_window
+from pipeline.scores import Confusion, confusion
+
+Mask = NDArray[np.bool_]
+Codes = NDArray[np.uint8]
+
+
+@dataclass(eq=False)
+class Tally:
+    """Counts of one method over all units so far."""
+
+    flood_pixels: int = 0
+    observed_pixels: int = 0
+    inside_pixels: int = 0
+    area_km2: float = 0.0
+    true_area_km2: float = 0.0
+    against: Confusion = field(default_factory=Confusion)
+    """Every pixel of the reference: what the method could not observe counts as "not flood"."""
+    against_observed: Confusion = field(default_factory=Confusion)
+    """Only the pixels that the method observed."""
+
+
+def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
+    """Areas, agreement between methods, and with a reference IoU, F1, precision, recall.
+
+    `reference`: a raster of any CRS with 1 (or 2, flooded vegetation) flood, 3 permanent water, 0 dry; everything else
+    is "not in the reference". In a run without a before date or reference water, all water counts.
+    RunError if the folder holds no finished unit.
+    """
+    folders = finished_units(run)
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    pairs: dict[tuple[str, str], Confusion] = defaultdict(Confusion)
+    legends = set()
+    for folder in folders:
+        item = read_item(folder)
+        assert item is not None
+        legends.add(item["properties"]["overbank:legend"])
+        _add_unit(folder, item["properties"]["overbank:legend"], reference, tallies, pairs)
+    if reference is not None and not any(_total(tally.against) for tally in tallies.values()):
+        raise ReferenceFileError(f"{reference}: covers no pixel of the run; check its coordinates and its values 0 to 3")
+    return {
+        "legend": "water" if "water" in legends else "flood",
+        "units": len(folders),
+        "reference": None if reference is None else reference.name,
+        "methods": {name: _summary(tally, reference is not None) for name, tally in tallies.items()},
+        "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in pairs.items()},
+    }
+
+
+def finished_units(run: Path) -> list[Path]:
+    """Folders of the run's units, each with its item; RunError if there are none."""
+    folders = sorted(path for path in (run / UNITS).glob("[!.]*") if read_item(path) is not None)
+    if not folders:
+        raise RunError(f"{run}: holds no finished unit; give the --out folder of `overbank map`")
+    return folders
+
+
+def _add_unit(
+    folder: Path,
+    legend: str,
+    reference: Path | None,
+    tallies: dict[str, Tally],
+    pairs: dict[tuple[str, str], Confusion],
+) -> None:
+    classes = {path.stem: _read(path) for path in sorted((folder / "methods").glob("*.tif"))}
+    flood = {name: np.isin(codes, (OPEN_WATER, FLOODED_VEGETATION)) for name, (codes, _) in classes.items()}
+    observed = {name: ~np.isin(codes, (NOT_OBSERVABLE, OUTSIDE)) for name, (codes, _) in classes.items()}
+    for name, (codes, box) in classes.items():
+        pixel_km2 = abs(box.affine.a * box.affine.e) / 1e6
+        tally = tallies[name]
+        tally.flood_pixels += int(flood[name].sum())
+        tally.observed_pixels += int(observed[name].sum())
+        tally.inside_pixels += int((codes != OUTSIDE).sum())
+        tally.area_km2 += float(flood[name].sum() * pixel_km2)
+        if reference is not None:
+            true, known = read_reference(reference, box, legend)
+            mapped = flood[name] | ((codes == REFERENCE_WATER) & (legend == "water"))
+            within = known & (codes != OUTSIDE)
+            tally.true_area_km2 += float((true & within).sum() * pixel_km2)
+            tally.against += confusion(mapped, true, within)
+            tally.against_observed += confusion(mapped, true, within & observed[name])
+    for first, second in combinations(sorted(classes), 2):
+        both = observed[first] & observed[second]
+        pairs[first, second] += confusion(flood[first], flood[second], both)
+
+
+def _read(path: Path) -> tuple[Codes, GeoBox]:
+    with rasterio.open(path, driver="GTiff") as source:
+        return source.read(1), GeoBox((source.height, source.width), source.transform, source.crs)
+
+
+def read_reference(path: Path, box: GeoBox, legend: str) -> tuple[Mask, Mask]:
+    """Truth and where it is known, (y, x) on a box; nearest value, so a reference keeps its own borders."""
+    if not path.is_file():
+        raise ReferenceFileError(f"{path}: is not there; give a raster of classes")
+    values = align(read_window(RasterLayer(href=str(path.absolute())), box), box, "mask")
+    known = np.isin(values, (0, OPEN_WATER, FLOODED_VEGETATION, REFERENCE_WATER))
+    wet = (OPEN_WATER, FLOODED_VEGETATION) + ((REFERENCE_WATER,) if legend == "water" else ())
+    return np.isin(values, wet), known
+
+
+def _total(found: Confusion) -> int:
+    return found.hit + found.false_alarm + found.miss + found.correct_dry
+
+
+def _summary(tally: Tally, has_reference: bool) -> dict[str, Any]:
+    inside = max(tally.inside_pixels, 1)
+    summary: dict[str, Any] = {
+        "area_km2": round(tally.area_km2, 4),
+        "flood_share": tally.flood_pixels / inside,
+        "observed_share": tally.observed_pixels / inside,
+    }
+    if not has_reference:
+        return summary
+    return summary | _scores(tally.against) | {
+        "true_area_km2": round(tally.true_area_km2, 4),
+        "where_observed": _scores(tally.against_observed),
+    }
+
+
+def _scores(found: Confusion) -> dict[str, float | None]:
+    return {name: getattr(found, name) for name in ("flood_iou", "f1", "precision", "recall")}
+
+
+def _pair(found: Confusion) -> dict[str, float | int | None]:
+    """How two methods agree where both observed; neither is the truth."""
+    return {
+        "pixels": _total(found),
+        "agreement": found.agreement,
+        "flood_iou": found.flood_iou,
+        "only_first": found.false_alarm,
+        "only_second": found.miss,
+    }

@@ -1,0 +1,160 @@
+"""One acquisition to a bundle on a GeoBox: file values → power or reflectance on the native grid → aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from catalogs.records import Acquisition, RasterLayer
+from harmonization.bundle import Bundle, Flags, OpticalBundle, RadarBundle
+from harmonization.calibration import power_from_amplitude, power_from_decibel
+from harmonization.optical import (
+    SURFACE_HAZE,
+    TOP_HAZE,
+    reflectance_from_dn,
+    scene_classification_reasons,
+    spectral_reasons,
+)
+from harmonization.reasons import Reason
+from harmonization.speckle import multilook
+from pipeline.align import align, native_pixel
+from pipeline.read import NativeWindow, read_window
+from pipeline.science import Science
+
+Array = NDArray[np.float32]
+
+POLARIZATIONS = ("VV", "VH", "HH", "HV")
+OPTICAL_BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "cirrus")
+OPTICAL_CELL = 3
+"""Pixels: bands of 20 m beside bands of 10 m, and their registration."""
+MASKS: dict[str, dict[int, Reason]] = {
+    # JAXA: the mosaic's mask and the ScanSAR L2.2 summary (BitValues).
+    "palsar-mosaic": {0: Reason.OUTSIDE_SWATH, 100: Reason.LAYOVER, 150: Reason.RADAR_SHADOW},
+    "palsar-scansar": {
+        0: Reason.OUTSIDE_SWATH,
+        2: Reason.LAYOVER,
+        3: Reason.RADAR_SHADOW,
+        5: Reason.OUTSIDE_SWATH,
+    },
+}
+"""What the values of a radar mask mean; all others are valid."""
+
+
+def decode(scene: Acquisition, box: GeoBox, science: Science, looks: float, noise_db: Mapping[str, float]) -> Bundle:
+    """The bundle of one acquisition on a GeoBox; where the scene does not reach, NaN and "outside swath".
+
+    `looks`, `noise_db`: of the prepare stage (radar). Errors of reading name the file.
+    """
+    if scene.kind == "radar":
+        return _radar(scene, box, science, looks, noise_db)
+    return _optical(scene, box, science)
+
+
+def radar_power(scene: Acquisition, box: GeoBox, multilook_size: int) -> tuple[dict[str, Array], int]:
+    """Aligned, multilooked linear power by polarization, NaN where not observed; and the side of its cell in pixels.
+
+    The boxcar is `multilook_size` native pixels wide, so a coarse sensor gains as many looks as a fine one.
+    """
+    power, cells = {}, [1]
+    for name, layer in scene.layers.items():
+        if name in POLARIZATIONS:
+            window = _power(layer, box)
+            size = odd_pixels(window, box, multilook_size)
+            power[name] = multilook(align(window, box, "continuous"), size)
+            cells.append(size)
+    return power, max(cells)
+
+
+def odd_pixels(window: NativeWindow | None, box: GeoBox, native_pixels: float) -> int:
+    """So many native pixels as an odd number of pixels of the target, at least one."""
+    if window is None:
+        return 1
+    ratio = native_pixel(window.box, box) / box.resolution.map(abs).x
+    return max(1, round((native_pixels * ratio - 1.0) / 2.0) * 2 + 1)
+
+
+def copolar(power: Mapping[str, Array]) -> str:
+    """The co-polarization of a bundle's power (VV before HH), or the only one there is."""
+    return next((name for name in ("VV", "HH") if name in power), next(iter(power)))
+
+
+def _radar(
+    scene: Acquisition, box: GeoBox, science: Science, looks: float, noise_db: Mapping[str, float]
+) -> RadarBundle:
+    assert scene.band is not None
+    power, cell = radar_power(scene, box, science.multilook)
+    seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
+    reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
+    reasons |= _mask_reasons(scene, box)
+    angle = None
+    if "angle" in scene.layers:
+        angle = align(_linear(scene.layers["angle"], box), box, "continuous")
+    return RadarBundle(
+        band=scene.band,
+        power=power,
+        quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
+        angle=angle,
+        angle_range=scene.angle_range or (30.0, 45.0),
+        noise={name: float(10.0 ** (noise_db[name] / 10.0)) for name in power},
+        denoised=scene.denoised,
+        looks=looks,
+        reasons=reasons,
+        time=scene.time,
+        cell=cell,
+    )
+
+
+def _power(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
+    """Linear power on the native grid. Zero is fill in every radar product: never the darkest water."""
+    window = read_window(layer, box)
+    if window is None:
+        return None
+    values = window.values
+    if layer.encoding == "decibel":
+        power = power_from_decibel(values)
+    elif layer.encoding == "amplitude":
+        power = power_from_amplitude(values, layer.calibration_db)
+    else:
+        power = values.astype(np.float64) * layer.scale
+    return NativeWindow(np.where(power == 0, np.nan, power).astype(np.float32), window.box)
+
+
+def _linear(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
+    window = read_window(layer, box)
+    if window is None:
+        return None
+    return NativeWindow(reflectance_from_dn(window.values, layer.scale, layer.offset), window.box)
+
+
+def _mask_reasons(scene: Acquisition, box: GeoBox) -> Flags:
+    reasons = np.zeros(box.shape.yx, dtype=np.uint16)
+    if "mask" not in scene.layers or scene.mask_scheme not in MASKS:
+        return reasons
+    mask = align(read_window(scene.layers["mask"], box), box, "mask")
+    reasons[np.isnan(mask)] = Reason.OUTSIDE_SWATH
+    for value, reason in MASKS[scene.mask_scheme].items():
+        reasons[mask == value] |= np.uint16(reason)
+    return reasons
+
+
+def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle:
+    reflectance = {
+        name: align(_linear(layer, box), box, "continuous")
+        for name, layer in scene.layers.items()
+        if name in OPTICAL_BANDS
+    }
+    if scene.mask_scheme == "sentinel-2-scl" and "mask" in scene.layers:
+        test = "scene-classification"
+        classes = align(read_window(scene.layers["mask"], box), box, "mask")
+        reasons = scene_classification_reasons(classes, science.cloud_dilation)
+        seen = np.isfinite(reflectance["green"] + reflectance["nir"])
+        reasons |= np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
+    else:
+        test = "spectral"
+        reasons = spectral_reasons(reflectance, science.cloud_dilation)
+    haze = TOP_HAZE if scene.quantity == "toa_reflectance" else SURFACE_HAZE
+    return OpticalBundle(reflectance, haze, test, reasons, scene.time, OPTICAL_CELL)

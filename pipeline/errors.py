@@ -1,0 +1,19 @@
+"""What can go wrong on the way, said so that the next step is clear."""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of all errors of the flow: the message names the thing, what was found, and the remedy."""
+
+
+class JobError(PipelineError):
+    """A mistake in a job file, found before any pixel is read."""
+
+
+class RunError(PipelineError):
+    """A run folder that is not what a verb needs."""
+
+
+class ReferenceFileError(PipelineError):
+    """A reference map that cannot be compared with."""

@@ -1,0 +1,154 @@
+"""What an analyst asks for: where, when, which sensors, which methods. Frozen and closed."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from catalogs.records import SENSORS, Sensor
+from pipeline.errors import JobError
+from pipeline.yaml_lines import Lines, read_yaml
+
+MethodName = Literal["ndwi", "radar_threshold", "physics", "early"]
+METHODS: tuple[MethodName, ...] = ("ndwi", "radar_threshold", "physics", "early")
+Degrees = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Moment = date | datetime
+
+
+class Record(BaseModel):
+    """Frozen and closed: an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Job(Record):
+    """One flood, to be mapped. Validation touches no disk and no network."""
+
+    name: str = Field(min_length=1)
+    area: tuple[Degrees, Degrees, Degrees, Degrees] | Path
+    """West, south, east, north in degrees, or a GeoJSON or GeoPackage file."""
+    catalog: str
+    """A static STAC catalog: path of its catalog.json."""
+    during: tuple[Moment, Moment]
+    """First and last day of the flood window (the last one included)."""
+    before: tuple[Moment, Moment] | None = None
+    """First and last day of the window that shows the ground before the flood."""
+    sensors: tuple[Sensor, ...] = Field(default=("sentinel-1", "alos-2", "sentinel-2"), min_length=1)
+    methods: tuple[MethodName, ...] = Field(default=METHODS, min_length=1)
+    deliver: MethodName | None = None
+    """The method whose map is delivered; by default the best of those asked for (see `delivered`)."""
+    resolution: float = Field(default=10.0, gt=0, le=1000, allow_inf_nan=False)
+    """Pixel in metres."""
+    tile: int = Field(default=1024, ge=64, le=8192, multiple_of=16)
+    """Side of a unit in pixels."""
+    reference_water: Path | None = None
+    """A raster of permanent or seasonal water (value 1 is water); without it the "before" scenes tell."""
+    weights: Path | None = None
+    """Folder of a network's weights and contract; by default the one shipped."""
+    science: str = "2026-11"
+    """The dated file of science parameters."""
+
+    @model_validator(mode="after")
+    def _windows_in_order(self) -> Self:
+        for name, window in (("during", self.during), ("before", self.before)):
+            if window is not None and span(window)[0] > span(window)[1]:
+                raise ValueError(f"{name}: {window[0]} is later than {window[1]}; write the earlier day first")
+        if self.before is not None and span(self.before)[1] >= span(self.during)[0]:
+            raise ValueError(f"before: ends {self.before[1]}, not before the flood window opens ({self.during[0]})")
+        return self
+
+    @model_validator(mode="after")
+    def _box_has_area(self) -> Self:
+        if not isinstance(self.area, Path):
+            west, south, east, north = self.area
+            if west >= east or south >= north or abs(south) > 90 or abs(north) > 90:
+                raise ValueError(f"area: [{west}, {south}, {east}, {north}] is empty; write west, south, east, north")
+        return self
+
+    @model_validator(mode="after")
+    def _delivers_what_it_maps(self) -> Self:
+        if self.deliver is not None and self.deliver not in self.methods:
+            raise ValueError(f"deliver: {self.deliver!r} is not among the methods {list(self.methods)}; add it there")
+        return self
+
+    @property
+    def delivered(self) -> MethodName:
+        """The method whose map becomes `flood_class`: what the job says, else physics, else the next best."""
+        order: tuple[MethodName, ...] = ("physics", "early", "radar_threshold", "ndwi")
+        return self.deliver or next(name for name in order if name in self.methods)
+
+
+def span(window: tuple[Moment, Moment]) -> tuple[datetime, datetime]:
+    """First and last instant (UTC) of a window of days or instants."""
+    first, last = window
+    start = first if isinstance(first, datetime) else datetime.combine(first, time.min)
+    end = last if isinstance(last, datetime) else datetime.combine(last, time.max)
+    return _utc(start), _utc(end)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def load_job(path: Path) -> Job:
+    """The job of a YAML file, its paths resolved against the file's folder.
+
+    JobError names the line and the remedy for an unknown field, sensor or method, wrong dates, an empty area.
+    """
+    document, lines = read_yaml(path)
+    if not isinstance(document, dict):
+        raise JobError(f"{path}: holds no job; it wants fields such as name, area, catalog, during, sensors")
+    try:
+        job = Job.model_validate(document)
+    except ValidationError as problem:
+        raise JobError(_explain(path, problem, lines)) from None
+    return _resolved(job, path.resolve().parent)
+
+
+def _resolved(job: Job, folder: Path) -> Job:
+    changes: dict[str, Any] = {
+        name: folder / value
+        for name in ("area", "reference_water", "weights")
+        if isinstance(value := getattr(job, name), Path)
+    }
+    if "://" not in job.catalog:
+        changes["catalog"] = str(folder / job.catalog)
+    return job.model_copy(update=changes)
+
+
+def _explain(path: Path, problem: ValidationError, lines: Lines) -> str:
+    told = [_sentence(error, lines, path) for error in problem.errors()]
+    return "\n".join(dict.fromkeys(told))
+
+
+def _sentence(error: Any, lines: Lines, path: Path) -> str:
+    place = tuple(part for part in error["loc"] if isinstance(part, int) or part in Job.model_fields or not lines)
+    if error["type"] == "extra_forbidden":
+        place = tuple(error["loc"])
+    field = str(place[0]) if place else str(error.get("ctx", {}).get("error", "")).split(":", maxsplit=1)[0]
+    line = next((lines[key] for key in (place, (field,), ()) if key in lines), 1)
+    return f"{path} line {line}: {_remedy(error, field)}"
+
+
+def _remedy(error: Any, field: str) -> str:
+    found = error.get("input")
+    if error["type"] == "extra_forbidden":
+        known = list(Job.model_fields)
+        near = difflib.get_close_matches(field, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known fields: {', '.join(known)}"
+        return f"unknown field {field!r}{hint}"
+    if error["type"] == "missing":
+        return f"the field {field!r} is missing; add it"
+    if field == "sensors" and error["type"] == "literal_error":
+        return f"unknown sensor {found!r}; known sensors: {', '.join(SENSORS)}"
+    if field in ("methods", "deliver") and error["type"] == "literal_error":
+        return f"unknown method {found!r}; known methods: {', '.join(METHODS)}"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if field == "area":
+        return f"area: {found!r} is not a box [west, south, east, north] in degrees nor a GeoJSON or GeoPackage file"
+    return f"{field}: {error['msg'].lower()} (found {found!r})"

@@ -1,0 +1,116 @@
+"""The ways to a map: rules that read one sensor, physics that sums evidence, networks that correct it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalogs.records import Sensor
+from harmonization.bundle import Float, OpticalBundle, RadarBundle
+from harmonization.calibration import decibel
+from harmonization.evidence import Belief, combine, state_probabilities
+from harmonization.optical import ndwi
+from models.inputs import Look, ModelInput, assemble
+from pipeline.decode import copolar
+from pipeline.weigh import SensorLook
+
+Mask = NDArray[np.bool_]
+Looks = Mapping[Sensor, SensorLook]
+
+
+@dataclass(frozen=True, eq=False)
+class MethodMap:
+    """What one method says about the state of each pixel at t*."""
+
+    water: Mask
+    """(y, x) open water."""
+    vegetation: Mask
+    """(y, x) flooded vegetation; never set by a rule that cannot see it."""
+    observed: Mask
+    """(y, x) False where the method has nothing to go by: then it says nothing."""
+    states: Float | None
+    """(3, y, x) probabilities of dry, open water, flooded vegetation; None for rules."""
+
+
+def optical_index(looks: Looks) -> Float | None:
+    """(y, x) NDWI of the clear optical look, NaN elsewhere; None without an optical scene."""
+    for look in looks.values():
+        if isinstance(look.bundle, OpticalBundle):
+            index = ndwi(look.bundle.reflectance["green"], look.bundle.reflectance["nir"])
+            return np.where(look.evidence.observed, index, np.float32(np.nan))
+    return None
+
+
+def by_ndwi(looks: Looks, threshold: float, shape: tuple[int, int]) -> MethodMap:
+    """McFeeters' rule: water where NDWI exceeds the threshold and the sky was clear."""
+    index = optical_index(looks)
+    if index is None:
+        return _silent(shape)
+    observed = np.isfinite(index)
+    return MethodMap(observed & (index > threshold), np.zeros(shape, np.bool_), observed, None)
+
+
+def by_radar_threshold(looks: Looks, thresholds: Mapping[str, float | None], shape: tuple[int, int]) -> MethodMap:
+    """Dark is water: co-polar power below Otsu's threshold; C band where it saw, else L band.
+
+    `thresholds`: dB by sensor; None means that the scene has no dark second mode, so nothing is water.
+    """
+    water, observed = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+    radar = [look for look in looks.values() if isinstance(look.bundle, RadarBundle)]
+    for look in sorted(radar, key=lambda look: look.modality):
+        assert isinstance(look.bundle, RadarBundle)
+        power = look.bundle.power[copolar(look.bundle.power)]
+        fresh = look.evidence.observed & np.isfinite(power) & ~observed
+        limit = thresholds.get(look.sensor)
+        if limit is not None:
+            level = np.nan_to_num(decibel(power), nan=-np.inf)  # denoised below zero: darker than any threshold
+            water |= fresh & (level < limit)
+        observed |= fresh
+    return MethodMap(water, np.zeros(shape, np.bool_), observed, None)
+
+
+def by_physics(looks: Looks, belief: Belief, shape: tuple[int, int]) -> MethodMap:
+    """Prior plus the evidence of every sensor, in nats."""
+    prior = np.broadcast_to(belief.log_odds[:, None, None], (2, *shape))
+    return from_log_odds(combine(prior, (look.contribution for look in looks.values())), seen_by_any(looks, shape))
+
+
+def by_network(looks: Looks, belief: Belief, weights: Path, device: str, origin: tuple[int, int], shape: tuple[int, int]) -> MethodMap:
+    """Physics corrected by a network within the bounds of its contract; equal to physics where it is blind."""
+    from models.predict import predict  # torch takes seconds to import: only where a network runs
+
+    log_odds = predict(weights, network_input(looks, belief, shape), device, origin=origin)
+    return from_log_odds(log_odds, seen_by_any(looks, shape))
+
+
+def network_input(looks: Looks, belief: Belief, shape: tuple[int, int]) -> ModelInput:
+    """The channels, presence and physics of a unit by modality; a second sensor of a modality adds its evidence."""
+    chosen: dict[str, Look] = {}
+    parts: dict[str, Float] = {}
+    for look in looks.values():
+        before = look.before if isinstance(look.before, RadarBundle) else None
+        chosen.setdefault(look.modality, Look(look.evidence, look.bundle, before))
+        parts[look.modality] = parts.get(look.modality, np.float32(0.0)) + look.contribution
+    prior = np.ascontiguousarray(np.broadcast_to(belief.log_odds[:, None, None], (2, *shape)))
+    return assemble(chosen, parts, prior)
+
+
+def from_log_odds(log_odds: Float, observed: Mask) -> MethodMap:
+    """The likelier wet state where wet is likelier than dry."""
+    states = state_probabilities(log_odds)
+    wet = observed & (states[0] < 0.5)
+    return MethodMap(wet & (states[1] >= states[2]), wet & (states[1] < states[2]), observed, states)
+
+
+def seen_by_any(looks: Looks, shape: tuple[int, int]) -> Mask:
+    """(y, x) True where at least one sensor saw the ground in the flood window."""
+    return np.logical_or.reduce([np.zeros(shape, np.bool_), *(look.evidence.observed for look in looks.values())])
+
+
+def _silent(shape: tuple[int, int]) -> MethodMap:
+    nothing = np.zeros(shape, np.bool_)
+    return MethodMap(nothing, nothing, nothing, None)

@@ -1,0 +1,51 @@
+"""Every sensor's look at a unit, as a small lazy graph: decode each scene, then weigh each sensor."""
+
+from __future__ import annotations
+
+from dask.delayed import Delayed, delayed
+
+from catalogs.records import Acquisition, Sensor
+from harmonization.evidence import Belief
+from pipeline.clock import StageClock
+from pipeline.decode import decode
+from pipeline.job import Record
+from pipeline.plan import Unit
+from pipeline.science import Science
+from pipeline.weigh import weigh
+
+
+class Prepared(Record):
+    """The findings, kept beside the run and part of every unit's fingerprint."""
+
+    looks: dict[str, float]
+    """By scene: equivalent looks after multilooking, on the unit's grid."""
+    noise_db: dict[str, dict[str, float]]
+    """By scene and polarization: noise floor in dB."""
+    thresholds: dict[str, float | None]
+    """By radar scene of the flood window: dB of the water threshold; None: no water here."""
+    threshold_notes: dict[str, str]
+    water: float
+    vegetation: float
+    """Prior probabilities of the wet states."""
+
+    def belief(self, science: Science) -> Belief:
+        """What holds before any sensor has spoken."""
+        return Belief(self.water, self.vegetation, science.memory_hours, science.doubt)
+
+
+def observe(unit: Unit, science: Science, prepared: Prepared, clock: StageClock) -> dict[Sensor, Delayed]:
+    """By sensor that has a scene of the flood window: its `SensorLook` over the unit's box, not yet computed."""
+    belief = prepared.belief(science)
+    read = delayed(clock.timed("decode", decode), pure=False)
+    judge = delayed(clock.timed("evidence", weigh), pure=False)
+
+    def bundle(scene: Acquisition) -> Delayed:
+        looks, noise = prepared.looks.get(scene.id, 1.0), prepared.noise_db.get(scene.id, {})
+        return read(scene, unit.box, science, looks, noise)
+
+    looks = {}
+    for sensor in dict.fromkeys(scene.sensor for scene in unit.during):
+        now = [bundle(scene) for scene in unit.during if scene.sensor == sensor]
+        past = [bundle(scene) for scene in unit.before if scene.sensor == sensor]
+        looks[sensor] = judge(sensor, now, past, unit.at, belief)
+    return looks

@@ -1,0 +1,72 @@
+"""Windows of raster files on their own grid. The one place where a pixel is opened, behind the allowlist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window, from_bounds
+from rasterio.windows import transform as window_transform
+
+from catalogs.hrefs import check_href, driver_for
+from catalogs.records import RasterLayer
+from pipeline.errors import PipelineError
+
+MARGIN = 3
+"""Native pixels read beyond the target, so that interpolation has its neighbours."""
+READ_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class NativeWindow:
+    """A piece of one band on the file's own grid."""
+
+    values: NDArray[np.float32]
+    """(y, x) file values; NaN where nodata."""
+    box: GeoBox
+
+
+def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
+    """The file values that cover a GeoBox, with a margin; None where they do not overlap.
+
+    NaN is every value the record, or the file's own header, calls nodata. PipelineError names a file that is gone,
+    of a refused kind, or has no georeference.
+    """
+    check_href(layer.href, catalog_root="/")  # the catalog was held against it; this keeps drivers and schemes out
+    try:
+        with rasterio.Env(**READ_OPTIONS), rasterio.open(layer.href, driver=driver_for(layer.href)) as source:
+            if source.crs is None:
+                raise PipelineError(f"{layer.href}: has no coordinate system; only map-projected files are read yet")
+            window = _window(source, target)
+            if window is None:
+                return None
+            values = source.read(layer.band, window=window).astype(np.float32)
+            header = source.nodatavals[layer.band - 1]
+            transform = window_transform(window, source.transform)
+            box = GeoBox(values.shape, transform, source.crs)
+    except rasterio.errors.RasterioError as problem:
+        raise PipelineError(f"{layer.href}: cannot be read ({problem}); check the file, or ingest it again") from problem
+    for nodata in (*layer.nodata, header):
+        if nodata is not None and not np.isnan(nodata):
+            values[values == np.float32(nodata)] = np.nan
+    return NativeWindow(values, box)
+
+
+def _window(source: rasterio.DatasetReader, target: GeoBox) -> Window | None:
+    """The whole pixels of a file that a GeoBox touches, a margin wider; None where they do not meet."""
+    box = target.extent.segmented(target.resolution.map(abs).x * 64).to_crs(source.crs).boundingbox
+    exact = from_bounds(box.left, box.bottom, box.right, box.top, transform=source.transform)
+    left = max(int(np.floor(exact.col_off)) - MARGIN, 0)
+    top = max(int(np.floor(exact.row_off)) - MARGIN, 0)
+    right = min(int(np.ceil(exact.col_off + exact.width)) + MARGIN, source.width)
+    bottom = min(int(np.ceil(exact.row_off + exact.height)) + MARGIN, source.height)
+    if right <= left or bottom <= top:
+        return None
+    return Window(left, top, right - left, bottom - top)

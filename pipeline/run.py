@@ -1,0 +1,120 @@
+"""The flow: a planned unit becomes layers on disk, and a plan becomes a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dask.delayed import Delayed, delayed
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
+
+from catalogs.records import RasterLayer, Sensor
+from harmonization.evidence import Belief
+from models.contract import read_contract
+from pipeline.align import align
+from pipeline.assemble import assemble_layers
+from pipeline.clock import StageClock
+from pipeline.crop import crop_look, crop_method
+from pipeline.export import export_unit
+from pipeline.grid import SNAP, inside, lattice_origin
+from pipeline.job import Job
+from pipeline.ledger import fingerprint, unit_folder
+from pipeline.methods import MethodMap, by_ndwi, by_network, by_physics, by_radar_threshold
+from pipeline.observe import Prepared, observe
+from pipeline.plan import Unit
+from pipeline.read import read_window
+from pipeline.science import Science
+from pipeline.weigh import SensorLook
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What every unit of a run shares."""
+
+    job: Job
+    area: BaseGeometry
+    science: Science
+    prepared: Prepared
+    weights: Path
+    device: str
+    run: Path
+
+    @property
+    def halo(self) -> int:
+        """Pixels around a unit that its own pixels depend on: speckle and cloud windows, the network's reach."""
+        reach = read_contract(self.weights).halo if "early" in self.job.methods else 0
+        return -(-max(SNAP, reach) // SNAP) * SNAP
+
+
+def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
+    """One unit from scenes to files, as a small lazy graph that reads nothing until it is computed."""
+    halo = setting.halo
+    wide = replace(unit, box=unit.box.pad(halo))
+    belief = setting.prepared.belief(setting.science)
+    looks = observe(wide, setting.science, setting.prepared, clock)
+    maps = {name: _method(name, looks, wide, setting, belief, clock) for name in setting.job.methods}
+    layers = delayed(clock.timed("classify", _layers), pure=False)(looks, maps, unit, halo, setting, belief)
+    write = delayed(clock.timed("export", export_unit), pure=False)
+    print_ = unit_fingerprint(unit, setting)
+    return write(unit_folder(setting.run, unit), unit, layers, print_, setting.job.name, setting.science.name)
+
+
+def unit_fingerprint(unit: Unit, setting: Setting) -> str:
+    """The content address of a unit in this run."""
+    weights = read_contract(setting.weights).sha256 if "early" in setting.job.methods else ""
+    return fingerprint(unit, setting.job, setting.science, setting.prepared, weights)
+
+
+def _method(
+    name: str, looks: Mapping[Sensor, Delayed], unit: Unit, setting: Setting, belief: Belief, clock: StageClock
+) -> Delayed:
+    shape = unit.box.shape.yx
+    origin = lattice_origin(unit.box)
+    calls: dict[str, tuple[Callable[..., MethodMap], tuple[Any, ...]]] = {
+        "ndwi": (by_ndwi, (setting.science.ndwi_threshold, shape)),
+        "radar_threshold": (by_radar_threshold, (thresholds_of(unit, setting.prepared), shape)),
+        "physics": (by_physics, (belief, shape)),
+        "early": (by_network, (belief, setting.weights, setting.device, origin, shape)),
+    }
+    function, rest = calls[name]
+    return delayed(clock.timed(name, function), pure=False)(looks, *rest)
+
+
+def thresholds_of(unit: Unit, prepared: Prepared) -> dict[str, float | None]:
+    """By radar sensor, the water threshold of its newest scene."""
+    newest = {scene.sensor: scene for scene in sorted(unit.during, key=lambda s: s.time) if scene.kind == "radar"}
+    return {sensor: prepared.thresholds.get(scene.id) for sensor, scene in newest.items()}
+
+
+def _layers(
+    looks: Mapping[Sensor, SensorLook],
+    maps: Mapping[str, MethodMap],
+    unit: Unit,
+    halo: int,
+    setting: Setting,
+    belief: Belief,
+) -> Any:
+    own = {sensor: crop_look(look, halo) for sensor, look in looks.items()}
+    found = {name: crop_method(method, halo) for name, method in maps.items()}
+    water = _given_water(setting.job, unit.box)
+    return assemble_layers(setting.job, belief, own, found, inside(setting.area, unit.box), water, unit.at)
+
+
+def _given_water(job: Job, box: GeoBox) -> NDArray[np.float32] | None:
+    """The job's reference raster on the unit's box, NaN where it says nothing."""
+    if job.reference_water is None:
+        return None
+    layer = RasterLayer(href=str(job.reference_water), nodata=(255.0,))
+    return align(read_window(layer, box), box, "mask")
+
+
+def run_unit(unit: Unit, setting: Setting, threads: int) -> dict[str, float]:
+    """Map one unit on the threads of this process; the seconds of each stage."""
+    clock = StageClock()
+    map_unit(unit, setting, clock).compute(scheduler="threads", num_workers=threads)
+    return dict(clock.seconds)

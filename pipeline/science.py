@@ -1,0 +1,56 @@
+"""The dated file of science parameters: what may change a map without a change of the job."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+from pydantic import Field, ValidationError
+
+from pipeline.errors import JobError
+from pipeline.job import Record
+
+
+class Prior(Record):
+    """What is believed before any sensor has spoken."""
+
+    water: float = Field(gt=0, lt=0.5)
+    """Probability of open water."""
+    vegetation: float = Field(gt=0, lt=0.5)
+    """Probability of flooded vegetation."""
+    estimate: bool
+    """Whether the shares are estimated anew from the evidence of the whole area."""
+    lowest: float = Field(gt=0)
+    highest: float = Field(lt=0.5)
+
+
+class Science(Record):
+    """All parameters of one dated method file."""
+
+    name: str
+    prior: Prior
+    memory_hours: float = Field(gt=0)
+    doubt: float = Field(gt=0, lt=0.5)
+    multilook: int = Field(ge=1, le=15)
+    """Boxcar before the likelihood, in native pixels of the sensor (odd)."""
+    cloud_dilation: int = Field(ge=0)
+    """Pixels by which cloud and shadow grow."""
+    ndwi_threshold: float
+    darkest_land_db: dict[str, float]
+    """By radar band: dB above which a lower mode is not water."""
+    default_looks: dict[str, float]
+    """By radar band: looks after `multilook` where too little is seen to measure them."""
+
+
+def load_science(name: str) -> Science:
+    """A dated method file of this distribution by its name, or any file by its path."""
+    shipped = files("workflows").joinpath("methods")
+    path = Path(name) if name.endswith((".yaml", ".yml")) else Path(str(shipped)) / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in Path(str(shipped)).glob("*.yaml")))
+        raise JobError(f"science: {name!r} is not a method file; known: {known}")
+    try:
+        return Science.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as problem:
+        raise JobError(f"{path}: {problem.errors()[0]['loc']}: {problem.errors()[0]['msg']}") from None

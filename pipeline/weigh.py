@@ -1,0 +1,143 @@
+"""Bundles to evidence, sensor by sensor: the newest look wins where several saw a pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalogs.records import Sensor
+from harmonization.bundle import Bundle, Evidence, Float, OpticalBundle, RadarBundle
+from harmonization.evidence import Belief, contribution
+from harmonization.optical import weigh_optical
+from harmonization.radar_evidence import weigh_radar
+from harmonization.reasons import Reason
+
+Kind = TypeVar("Kind", bound=np.generic)
+Modality = Literal["c_band", "l_band", "optical"]
+MODALITY: dict[Sensor, Modality] = {
+    "sentinel-1": "c_band",
+    "alos-2": "l_band",
+    "sentinel-2": "optical",
+    "landsat": "optical",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class SensorLook:
+    """All that one sensor tells about a unit."""
+
+    sensor: Sensor
+    evidence: Evidence
+    """Raw, of the newest look at each pixel."""
+    contribution: Float
+    """(2, y, x) nats that enter the sum: aged to t* and doubted."""
+    hours: Float
+    """(y, x) hours between the look and t*; NaN where not observed."""
+    bundle: Bundle
+    """The newest look at each pixel."""
+    before: Bundle | None
+    before_evidence: Evidence | None
+    """What the "before" look alone says: reference water."""
+
+    @property
+    def modality(self) -> Modality:
+        """Which kind of input the sensor is to a network."""
+        return MODALITY[self.sensor]
+
+
+def weigh(
+    sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at: datetime, belief: Belief
+) -> SensorLook:
+    """The evidence of one sensor from its looks during and before the flood (at least one during)."""
+    past = _merge(before) if before else None
+    newest = sorted(during, key=lambda bundle: bundle.time, reverse=True)
+    weighed = [_evidence(sensor, bundle, past) for bundle in newest]
+    chosen = _choose([evidence.observed for evidence in weighed])
+    hours = [np.float32(abs((at - evidence.time).total_seconds()) / 3600.0) for evidence in weighed]
+    observed = chosen >= 0
+    return SensorLook(
+        sensor=sensor,
+        evidence=Evidence(
+            sensor,
+            _pick([evidence.llr for evidence in weighed], chosen),
+            observed,
+            _pick([evidence.reasons for evidence in weighed], chosen),
+            newest[0].time,
+        ),
+        contribution=_pick([contribution(evidence, at, belief) for evidence in weighed], chosen),
+        hours=np.where(observed, np.take(np.array(hours), np.maximum(chosen, 0)), np.nan).astype(np.float32),
+        bundle=_picked(newest, chosen),
+        before=past,
+        before_evidence=None if past is None else _evidence(sensor, past, None),
+    )
+
+
+def with_belief(look: SensorLook, at: datetime, belief: Belief) -> SensorLook:
+    """The same look with its contribution under another belief (single-look sensors)."""
+    return replace(look, contribution=contribution(look.evidence, at, belief))
+
+
+def blind(sensor: Sensor, shape: tuple[int, int], at: datetime) -> Evidence:
+    """The evidence of a sensor without a scene: nothing observed, and the reason why."""
+    reasons = np.full(shape, Reason.NO_SCENE, dtype=np.uint16)
+    return Evidence(sensor, np.zeros((2, *shape), np.float32), np.zeros(shape, np.bool_), reasons, at)
+
+
+def _evidence(sensor: str, bundle: Bundle, past: Bundle | None) -> Evidence:
+    if isinstance(bundle, RadarBundle):
+        return weigh_radar(sensor, bundle, past if isinstance(past, RadarBundle) else None)
+    return weigh_optical(sensor, bundle)
+
+
+def _choose(observed: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:
+    """(y, x) index of the first look that saw each pixel; -1 where none did."""
+    stack = np.stack(observed)
+    return np.where(stack.any(axis=0), stack.argmax(axis=0), -1)
+
+
+def _pick(arrays: Sequence[NDArray[Kind]], chosen: NDArray[np.int64]) -> NDArray[Kind]:
+    """Each pixel of the chosen look; of the first look where none saw it."""
+    result = arrays[0].copy()
+    for index, array in enumerate(arrays[1:], start=1):
+        result[..., chosen == index] = array[..., chosen == index]
+    return result
+
+
+def _picked(bundles: Sequence[Bundle], chosen: NDArray[np.int64]) -> Bundle:
+    first = bundles[0]
+    reasons = _pick([bundle.reasons for bundle in bundles], chosen)
+    if isinstance(first, RadarBundle):
+        radar = [bundle for bundle in bundles if isinstance(bundle, RadarBundle)]
+        power = {name: _pick([_layer(b.power, name, chosen) for b in radar], chosen) for name in first.power}
+        return replace(first, power=power, reasons=reasons)
+    optical = [bundle for bundle in bundles if isinstance(bundle, OpticalBundle)]
+    bands = {name: _pick([_layer(b.reflectance, name, chosen) for b in optical], chosen) for name in first.reflectance}
+    return replace(first, reflectance=bands, reasons=reasons)
+
+
+def _layer(arrays: Mapping[str, Float], name: str, chosen: NDArray[np.int64]) -> Float:
+    return arrays[name] if name in arrays else np.full(chosen.shape, np.nan, dtype=np.float32)
+
+
+def _merge(before: Sequence[Bundle]) -> Bundle:
+    """One "before" from several looks: mean linear power (radar), the newest clear look (optics)."""
+    newest = sorted(before, key=lambda bundle: bundle.time, reverse=True)
+    radar = [bundle for bundle in newest if isinstance(bundle, RadarBundle)]
+    if not radar or len(newest) == 1:
+        clear = [(bundle.reasons == 0) for bundle in newest]
+        return _picked(newest, _choose(clear))
+    power = {name: _mean([bundle.power[name] for bundle in radar if name in bundle.power]) for name in radar[0].power}
+    blind_everywhere = np.bitwise_and.reduce([bundle.reasons for bundle in radar])
+    return replace(radar[0], power=power, reasons=blind_everywhere.astype(np.uint16))
+
+
+def _mean(arrays: Sequence[Float]) -> Float:
+    stack = np.stack(arrays)
+    count = np.isfinite(stack).sum(axis=0)
+    total = np.where(np.isfinite(stack), stack, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan, np.float32), where=count > 0).astype(np.float32)

@@ -1,0 +1,43 @@
+"""YAML with line numbers, so that a mistake can be pointed at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.errors import JobError
+
+Lines = dict[tuple[str | int, ...], int]
+
+
+def read_yaml(path: Path) -> tuple[Any, Lines]:
+    """The document of a YAML file and the line (from 1) of each value by its path of keys.
+
+    JobError if the file is missing or is not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise JobError(f"{path}: cannot be read ({problem.strerror}); give the path of a job file") from problem
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return yaml.safe_load(text), {} if node is None else _lines(node, ())
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        reason = getattr(problem, "problem", None) or "not YAML"
+        raise JobError(f"{path}{where}: {reason}; check the indentation and quotes there") from problem
+
+
+def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Lines:
+    found: Lines = {path: node.start_mark.line + 1}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            found.update(_lines(value, (*path, str(key.value))))
+            found[(*path, str(key.value))] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            found.update(_lines(value, (*path, index)))
+    return found

@@ -1,0 +1,28 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cases = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with known answers and real data; tests that need it are skipped where it is absent."""
+    folder = Path(__file__).resolve().parents[1].parent / "shared"
+    if not (folder / "physics_vectors.json").is_file():
+        pytest.skip(f"no known answers: {folder} is not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cases(shared: Path) -> Cases:
+    """Known answers by kind: `cases("bare_soil")` lists records of inputs, outputs and tolerance."""
+    vectors = json.loads((shared / "physics_vectors.json").read_text())["cases"]
+    return lambda kind: [case for case in vectors if case["kind"] == kind]

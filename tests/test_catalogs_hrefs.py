@@ -1,0 +1,88 @@
+"""Which addresses may be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.errors import RasterioIOError
+
+from catalogs.errors import HrefError
+from catalogs.hrefs import OPEN_DRIVERS, check_href, driver_for
+
+LOCAL = "/data/catalog"
+REMOTE = "https://example.org/stac/v1"
+
+
+@pytest.mark.parametrize(
+    ("href", "root"),
+    [
+        ("/data/scene/vv.tif", LOCAL),
+        ("./vv.tif", LOCAL),
+        ("../files/a/b.tif", Path(LOCAL)),
+        ("./with:colon.tif", LOCAL),
+        ("2020-01-01T10:00.tif", LOCAL),
+        ("https://example.org/vv.tif?sig=a%3Ab", LOCAL),
+        ("HTTP://example.org/vv.tif", REMOTE),
+    ],
+)
+def test_plain_paths_and_web_addresses_are_allowed(href: str, root: str | Path) -> None:
+    assert check_href(href, root) == href
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "",
+        "/vsicurl/https://example.org/a.tif",
+        "/VSIZIP//data/a.zip/a.tif",
+        "vrt:///data/a.tif?bands=1",
+        "/data/a.vrt",
+        "/data/A.VRT",
+        "https://example.org/a.vrt?sig=1",
+        "s3://bucket/a.tif",
+        "gs://bucket/a.tif",
+        "file:///etc/passwd",
+        "zip+file:///data/a.zip!a.tif",
+        "GTIFF_DIR:1:/data/a.tif",
+        'NETCDF:"/data/a.nc":x',
+        "HDF5:a.h5://x",
+        "/data/a\n.tif",
+    ],
+)
+@pytest.mark.parametrize("root", [LOCAL, REMOTE, None])
+def test_everything_else_is_refused_with_a_remedy(href: str, root: str | None) -> None:
+    with pytest.raises(HrefError) as caught:
+        check_href(href, root)
+    assert repr(href) in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("root", [REMOTE, None])
+def test_a_catalog_elsewhere_names_no_local_file(root: str | None) -> None:
+    with pytest.raises(HrefError, match="local path from a catalog that is not local"):
+        check_href("/data/a.tif", root)
+
+
+def test_a_vrt_in_disguise_is_not_opened(tmp_path: Path) -> None:
+    plain, disguised = tmp_path / "a.tif", tmp_path / "b.tif"
+    with rasterio.open(
+        plain, "w", driver="GTiff", width=2, height=2, count=1, dtype="uint8", crs="EPSG:32631",
+        transform=rasterio.Affine(10, 0, 0, 0, -10, 0),
+    ) as target:  # fmt: skip
+        target.write(np.ones((1, 2, 2), "uint8"))
+    source = f"<SimpleSource><SourceFilename>{plain}</SourceFilename></SimpleSource>"
+    band = f'<VRTRasterBand dataType="Byte" band="1">{source}</VRTRasterBand>'
+    disguised.write_text(f'<VRTDataset rasterXSize="2" rasterYSize="2">{band}</VRTDataset>')
+    assert driver_for(str(disguised)) in OPEN_DRIVERS
+    with rasterio.open(plain, driver=driver_for(str(plain))) as opened:
+        assert opened.driver == "GTiff"
+    with pytest.raises(RasterioIOError):
+        rasterio.open(disguised, driver=driver_for(str(disguised)))
+
+
+def test_driver_by_name() -> None:
+    assert driver_for("https://example.org/B02.JP2?sig=x.tif") == "JP2OpenJPEG"
+    assert driver_for("/data/B02.tif") == "GTiff"

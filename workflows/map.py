@@ -1,0 +1,128 @@
+"""`overbank map`: a job file to maps on disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from catalogs.publish import write_json
+from models.contract import shipped
+from models.device import choose_device
+from pipeline.cluster import run_units
+from pipeline.errors import RunError
+from pipeline.export import publish_run
+from pipeline.job import Record, load_job
+from pipeline.ledger import clear_leftovers, is_done, read_item, unit_folder
+from pipeline.observe import Prepared
+from pipeline.plan import Plan, make_plan
+from pipeline.prepare import prepare
+from pipeline.run import Setting, unit_fingerprint
+from pipeline.science import Science, load_science
+
+Say = Callable[[str], None]
+PREPARED = "prepared.json"
+
+
+class _Findings(Record):
+    key: str
+    """Of the scenes, the grid and the science that the findings hold for."""
+    prepared: Prepared
+
+
+@dataclass
+class MapSummary:
+    """What a run did."""
+
+    run: Path
+    units: int
+    skipped: int
+    """Units that an earlier run of the same job had finished."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By stage; decode to export are summed over threads."""
+
+
+def map_flood(
+    job_file: Path, out: Path, *, scheduler: str | None = None, device: str = "auto", say: Say = lambda _: None
+) -> MapSummary:
+    """Plan, prepare and map a job into the folder `out`; units that are done already are left alone.
+
+    `say` hears one line for each step. Errors of the job are raised before any pixel is read.
+    """
+    clock = {"plan": perf_counter()}
+    job = load_job(job_file)
+    science = load_science(job.science)
+    weights = job.weights or (shipped("early") if "early" in job.methods else Path())
+    chosen = str(choose_device(device)) if "early" in job.methods else "cpu"
+    plan = make_plan(job)
+    for problem in plan.problems:
+        say(f"left out: {problem}")
+    clock["prepare"] = perf_counter()
+    prepared = _prepared(plan, science, out, say)
+    clock["map"] = perf_counter()
+    setting = Setting(job, plan.area, science, prepared, weights, chosen, out)
+    seconds, skipped = _map_units(plan, setting, scheduler, say)
+    _publish(plan, out)
+    seconds["plan"] = clock["prepare"] - clock["plan"]
+    seconds["prepare"] = clock["map"] - clock["prepare"]
+    seconds["map_wall"] = perf_counter() - clock["map"]
+    return MapSummary(out, len(plan.units), skipped, dict(seconds))
+
+
+def _prepared(plan: Plan, science: Science, out: Path, say: Say) -> Prepared:
+    """The prepare stage's findings, from the run's folder where they are of the same scenes and science."""
+    key = _key(plan, science)
+    path = out / PREPARED
+    if path.is_file():
+        known = _Findings.model_validate_json(path.read_text(encoding="utf-8"))
+        if known.key == key:
+            say("prepare: found, of the same scenes")
+            return known.prepared
+    found = prepare(plan, science, lambda text: say(f"prepare: {text}"))
+    write_json(path, _Findings(key=key, prepared=found).model_dump(mode="json"))
+    for scene, note in found.threshold_notes.items():
+        say(f"prepare: {scene}: threshold {found.thresholds[scene]} dB ({note})")
+    return found
+
+
+def _key(plan: Plan, science: Science) -> str:
+    parts = [scene.model_dump_json() for scene in plan.during + plan.before]
+    boxes = [f"{unit.id} {unit.box.affine} {unit.box.shape}" for unit in plan.units]
+    return sha256("\n".join([*parts, *boxes, science.model_dump_json()]).encode()).hexdigest()
+
+
+def _map_units(plan: Plan, setting: Setting, scheduler: str | None, say: Say) -> tuple[defaultdict[str, float], int]:
+    clear_leftovers(setting.run)
+    todo = [unit for unit in plan.units if not is_done(setting.run, unit, unit_fingerprint(unit, setting))]
+    skipped = len(plan.units) - len(todo)
+    if skipped:
+        say(f"map: {skipped} of {len(plan.units)} units are done already")
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for count, (unit, stages) in enumerate(run_units(todo, setting, scheduler), start=1):
+        for stage, value in stages.items():
+            seconds[stage] += value
+        told = ", ".join(f"{stage} {value:.1f} s" for stage, value in stages.items())
+        say(f"map: unit {unit.id} done ({count}/{len(todo)}; {told})")
+    return seconds, skipped
+
+
+def _publish(plan: Plan, out: Path) -> None:
+    items = {unit.id: item for unit in plan.units if (item := read_item(unit_folder(out, unit))) is not None}
+    if len(items) != len(plan.units):
+        raise RunError(f"{out}: {len(plan.units) - len(items)} units are missing; run the same command again")
+    publish_run(out, items, plan.job.name)
+    write_json(out / "run.json", _record(plan, items))
+
+
+def _record(plan: Plan, items: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "job": plan.job.model_dump(mode="json"),
+        "mapped_instant": plan.at.isoformat(),
+        "units": sorted(items),
+        "missing": plan.missing,
+    }
+
