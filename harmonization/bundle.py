@@ -81,3 +81,5 @@ class Evidence:
     """Of the acquisition, UTC."""
     cell: int = 1
     """Side of the sensor's resolution cell in pixels."""
+    stand: int = 0
+    """Pixels to the next independent sample of the same stand of vegetation; 0 where neighbours are not asked."""

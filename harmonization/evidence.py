@@ -5,9 +5,8 @@ The evidence of a sensor stays raw until it is combined; ageing and doubt act th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import reduce
 
 import numpy as np
@@ -18,6 +17,10 @@ from harmonization.bundle import Evidence
 
 Array = NDArray[np.float32]
 
+STAND_MEMORY = 0.7
+"""Correlation of flooding between neighbouring samples of one stand, about 75 m apart [M]."""
+STAND_TEMPER = 0.5
+"""Weight of their sum: neighbours share the stand's deviation from its class [M]."""
 STATES = ("open_water", "flooded_vegetation")
 """The wet states; every log-likelihood ratio is of one of them against dry."""
 
@@ -42,17 +45,15 @@ class Belief:
         return np.log(np.array([self.water / dry, self.vegetation / dry])).astype(np.float32)
 
 
-def relax(llr: ArrayLike, hours: float, stationary: float, memory_hours: float) -> Array:
+def relax(llr: ArrayLike, hours: ArrayLike, stationary: float, memory_hours: float) -> Array:
     """Evidence of an observation some hours away from t*, through an asymmetric two-state chain.
 
     LLR' = ln[(a·e^L + 1 - a)/(b·e^L + 1 - b)], rho = exp(-hours/memory), a = q + (1 - q)·rho, b = q·(1 - rho), with q
     the stationary probability of the wet state. A flood rises faster than it is likely: yesterday's "dry" is worth
     less than yesterday's "wet".
     """
-    rho = np.exp(-abs(hours) / memory_hours)
-    wet = stationary + (1.0 - stationary) * rho
-    dry = stationary * (1.0 - rho)
-    return _channel(llr, wet, dry)
+    rho = np.exp(-np.abs(np.asarray(hours, dtype=np.float64)) / memory_hours)
+    return _channel(llr, stationary + (1.0 - stationary) * rho, stationary * (1.0 - rho))
 
 
 def doubt(llr: ArrayLike, crossover: ArrayLike) -> Array:
@@ -71,18 +72,17 @@ def _channel(llr: ArrayLike, wet: ArrayLike, dry: ArrayLike) -> Array:
     return np.asarray(upper - lower, dtype=np.float32)
 
 
-def mixed_cell_share(llr: Array, cell: int) -> Array:
-    """(y, x) share of a resolution cell in which the sensor itself speaks, by more than a nat, for the other state.
+def mixed_cell_share(finer: Array, cell: int) -> Array:
+    """(y, x) how far the middle of a resolution cell is, by finer sensors, from the cell as a whole; at most 0.5.
 
-    At a shore a coarse cell holds both states and its power belongs to neither: there the sensor must not overrule a
-    finer one. `llr` (y, x); `cell` in pixels.
+    At a shore, or over a river narrower than the cell, a coarse cell holds both states and its power belongs to
+    neither: there the sensor must not overrule a finer one. `finer` (y, x): probability of the state by the finer
+    sensors; `cell` in pixels. Where these see nothing the probability is flat and the share 0: the coarse sensor has
+    its full say, as over a flooded forest that only it sees.
     """
-    if cell <= 1:
-        return np.zeros(llr.shape, dtype=np.float32)
     size = cell // 2 * 2 + 1
-    wet = ndimage.uniform_filter((llr > 1.0).astype(np.float32), size, mode="nearest")
-    dry = ndimage.uniform_filter((llr < -1.0).astype(np.float32), size, mode="nearest")
-    return np.where(llr > 0, dry, wet)
+    share = ndimage.uniform_filter(finer.astype(np.float32), size, mode="nearest")
+    return np.minimum(np.abs(finer - share), 0.5).astype(np.float32)
 
 
 def binary_witness(sensitivity: float, specificity: float) -> tuple[float, float]:
@@ -92,15 +92,90 @@ def binary_witness(sensitivity: float, specificity: float) -> tuple[float, float
     return float(yes), float(no)
 
 
-def contribution(evidence: Evidence, at: datetime, belief: Belief) -> Array:
-    """(2, y, x) nats that one sensor adds to the sum at time `at`: doubted, then aged; exactly 0 where unobserved."""
-    hours = (at - evidence.time).total_seconds() / 3600.0
-    prior = (belief.water, belief.vegetation)
-    parts = []
-    for llr, stationary in zip(evidence.llr, prior, strict=True):
-        crossover = np.clip(mixed_cell_share(llr, evidence.cell), belief.doubt, 0.5)
-        parts.append(relax(doubt(llr, crossover), hours, stationary, belief.memory_hours))
-    return np.where(evidence.observed, np.stack(parts), np.float32(0.0))
+def doubt_states(llr: Array, crossover: ArrayLike) -> Array:
+    """`doubt` for three states at once: with probability e the sample speaks of one of the two other states.
+
+    `llr` (2, ...) of open water and flooded vegetation against dry. Done jointly, for two ratios capped one by one
+    would tie: what a sensor knows of water against vegetation would be lost.
+    """
+    levels = _with_dry(llr)
+    share = np.asarray(crossover, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        stay, stray = np.log1p(-1.5 * share), np.log(0.5 * share)
+    mixed = np.logaddexp(stay + levels, stray + np.logaddexp.reduce(levels, axis=0))
+    return _against_dry(mixed)
+
+
+def relax_states(llr: Array, hours: ArrayLike, belief: Belief) -> Array:
+    """`relax` for three states at once: the state then was the state now, or (1 - rho) any state by its prior."""
+    levels = _with_dry(llr)
+    rho = np.exp(-np.abs(np.asarray(hours, dtype=np.float64)) / belief.memory_hours)
+    shares = np.log([1.0 - belief.water - belief.vegetation, belief.water, belief.vegetation])
+    anything = np.logaddexp.reduce(levels + shares.reshape(3, *[1] * (levels.ndim - 1)), axis=0)
+    with np.errstate(divide="ignore"):
+        mixed = np.logaddexp(np.log(rho) + levels, np.log1p(-rho) + anything)
+    return _against_dry(mixed)
+
+
+def _with_dry(llr: Array) -> NDArray[np.float64]:
+    levels = np.asarray(llr, dtype=np.float64)
+    return np.concatenate([np.zeros_like(levels[:1]), levels])
+
+
+def _against_dry(levels: NDArray[np.float64]) -> Array:
+    return np.asarray(levels[1:] - levels[0], dtype=np.float32)
+
+
+def stand_support(evidence: Evidence, belief: Belief) -> Array:
+    """(y, x) nats for flooded vegetation from the eight neighbouring samples of the same sensor.
+
+    Stands are wider than a resolution cell: a neighbour's evidence reaches this pixel through the same two-state chain
+    as yesterday's does, with a memory in space instead of time, and is halved, for neighbours share the stand's own
+    deviation (tempering of spatial sums, physics.md 5.6 iii). It enters the sum, never the evidence layer.
+    """
+    step = evidence.stand
+    vegetation = np.where(evidence.observed, evidence.llr[1], np.float32(0.0))
+    said = np.pad(_near(vegetation, belief.vegetation), step)
+    rows, columns = vegetation.shape
+    total = np.zeros_like(vegetation)
+    for down in (0, step, 2 * step):
+        for across in (0, step, 2 * step):
+            if (down, across) != (step, step):
+                total += said[down : down + rows, across : across + columns]
+    return np.float32(STAND_TEMPER) * total
+
+
+def _near(llr: Array, stationary: float) -> Array:
+    """What evidence is worth one sample further in the same stand."""
+    return _channel(llr, stationary + (1.0 - stationary) * STAND_MEMORY, stationary * (1.0 - STAND_MEMORY))
+
+
+def contribution(evidence: Evidence, hours: ArrayLike, belief: Belief, crossover: ArrayLike) -> Array:
+    """(2, y, x) nats that one sensor adds to the sum at t*: doubted, then aged; exactly 0 where unobserved.
+
+    `hours` between the look and t* and `crossover` are scalars or (y, x); the latter is at least the belief's doubt.
+    """
+    doubted = doubt_states(evidence.llr, np.clip(crossover, belief.doubt, 0.5))
+    aged = relax_states(doubted, hours, belief)
+    if evidence.stand:
+        aged[1] += stand_support(evidence, belief)
+    return np.where(evidence.observed, aged, np.float32(0.0))
+
+
+def contributions(looks: Mapping[str, tuple[Evidence, Array]], belief: Belief) -> dict[str, Array]:
+    """What each sensor adds, the finest first: a coarser one is doubted where the finer see its cell to be mixed.
+
+    `looks`: by sensor, its evidence and the hours (y, x) between its look and t*.
+    """
+    added: dict[str, Array] = {}
+    for sensor in sorted(looks, key=lambda name: looks[name][0].cell):
+        evidence, hours = looks[sensor]
+        shares: ArrayLike = 0.0
+        if added:
+            states = state_probabilities(combine(belief.log_odds[:, None, None], added.values()))
+            shares = np.max([mixed_cell_share(state, evidence.cell) for state in states[1:]], axis=0)
+        added[sensor] = contribution(evidence, hours, belief, shares)
+    return {sensor: added[sensor] for sensor in looks}
 
 
 def combine(prior: Array, parts: Iterable[Array]) -> Array:
@@ -119,16 +194,16 @@ def state_probabilities(log_odds: ArrayLike) -> Array:
 
 
 def estimate_prior(parts: Array, start: Belief, bounds: tuple[float, float], rounds: int = 30) -> Belief:
-    """The shares of open water and flooded vegetation that the evidence of an area itself speaks for.
+    """The share of open water that the evidence of an area itself speaks for; flooded vegetation keeps its ratio to it.
 
-    `parts` (2, n): summed nats of observed pixels. Expectation-maximization of the mixture shares (Saerens 2002,
-    Neural Computation 14(1)), each held within `bounds`; without pixels the start is kept.
+    `parts` (2, n): summed nats of observed pixels. Expectation-maximization of the mixture share (Saerens 2002, Neural
+    Computation 14(1)), held within `bounds`; without pixels the start is kept. The share of flooded vegetation is not
+    estimated: its evidence is too weak to tell a tenth from nothing, and the estimate falls to its lower bound.
     """
-    if parts.shape[1] == 0:
-        return start
-    shares = np.array([start.water, start.vegetation])
-    for _ in range(rounds):
-        odds = np.log(shares / (1.0 - shares.sum())).astype(np.float32)
-        wet = state_probabilities(combine(odds[:, None], [parts]))[1:]
-        shares = np.clip(wet.mean(axis=1, dtype=np.float64), *bounds)
-    return replace(start, water=float(shares[0]), vegetation=float(shares[1]))
+    ratio = start.vegetation / start.water
+    belief = start
+    for _ in range(rounds if parts.shape[1] else 0):
+        states = state_probabilities(combine(belief.log_odds[:, None], [parts]))
+        water = float(np.clip(states[1].mean(dtype=np.float64), *bounds))
+        belief = replace(start, water=water, vegetation=ratio * water)
+    return belief

@@ -69,6 +69,9 @@ def _interpolate(
     rows, columns = table.shape
     result = np.empty(x.size, dtype=np.float32)
     for index in range(x.size):
+        if math.isnan(x[index]) or math.isnan(y[index]):
+            result[index] = np.nan  # an integer of NaN would be read outside of the table
+            continue
         u = min(max((x[index] - x0) / dx, 0.0), columns - 1.000001)
         v = min(max((y[index] - y0) / dy, 0.0), rows - 1.000001)
         i, j = int(u), int(v)

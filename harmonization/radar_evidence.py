@@ -25,6 +25,9 @@ CROSS_POLAR_WEIGHT = 0.5
 """Co- and cross-polar power share wind and moisture: counting both in full would count these twice."""
 TEMPORAL_STD = {"bare_dry": 2.5, "bare_wet": 2.5, "bare_rough_wet": 2.5, "grass_crop": 1.5, "forest": 0.7, "urban": 0.7}
 """dB by which dry land of a class changes between two dates: moisture, growth [M]."""
+ENHANCEMENT_STD = {"forest": 1.5}
+"""dB by which the double bounce under one stand differs from the mean of its class: 2 to 3.3 dB at L-HH by depth of
+the canopy [C], 3 to 10 dB published (Hess 1990). Classes left out keep no memory of their dry level."""
 FLOODED_FORM = {"forest": "flooded_forest", "grass_crop": "flooded_marsh"}
 """What a vegetated class becomes with water under its canopy; the other classes drown and are open water."""
 WATER_BEFORE = 0.3
@@ -79,7 +82,8 @@ def weigh_radar(sensor: str, during: RadarBundle, before: RadarBundle | None = N
         reasons[pixels] |= np.where(smooth, np.uint16(Reason.SMOOTH_DRY), np.uint16(0))
         if not known:
             reasons[pixels] |= np.uint16(Reason.UNKNOWN_ANGLE)
-    return Evidence(sensor, llr, usable, reasons, during.time, during.cell)
+    stand = during.cell if during.band == "L" else 0  # C band has next to nothing to say of a flooded stand
+    return Evidence(sensor, llr, usable, reasons, during.time, during.cell, stand)
 
 
 def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[str, Float]:
@@ -168,7 +172,7 @@ def _two_looks(now: _Samples, past: _Samples) -> tuple[Float, NDArray[np.bool_]]
     water = water_now + np.logaddexp(np.log1p(-WATER_BEFORE) + dry_before, np.log(WATER_BEFORE) + water_before)
     grown = sum(shares[name] for name in FLOODED_FORM)
     vegetation = _log_sum(
-        [was[name] - np.log(grown) + _class_log_likelihood(now, form) for name, form in FLOODED_FORM.items()]
+        [was[name] - np.log(grown) + _flooded_now(now, past, name, form) for name, form in FLOODED_FORM.items()]
     )
     smooth_ground = dry_before + stays["bare_dry"]
     return _ratios(water, vegetation, dry, smooth_ground, was["bare_dry"] - dry_before)
@@ -220,33 +224,45 @@ def _at_angle(samples: _Samples, name: str, angle: Vector) -> Vector:
 
 def _dry_again(now: _Samples, past: _Samples, name: str) -> Vector:
     """ln p(now | dry before and now, class, the pixel's own past level): the past shrunk to the class mean."""
+    return _after(now, past, name, name, TEMPORAL_STD[name])
+
+
+def _flooded_now(now: _Samples, past: _Samples, name: str, form: str) -> Vector:
+    """ln p(now | flooded form of a dry class): a stand brighter than its class when dry is so when flooded."""
+    if name not in ENHANCEMENT_STD:
+        return _class_log_likelihood(now, form)
+    return _after(now, past, name, form, ENHANCEMENT_STD[name])
+
+
+def _after(now: _Samples, past: _Samples, name: str, form: str, change_std: float) -> Vector:
+    """ln p(now) under a class that kept this pixel's past offset from the mean of the class that it was."""
     total = np.zeros(now.size, dtype=np.float32)
     middle = np.float32(np.mean(now.bundle.angle_range))
     for polarization, level in now.level.items():
-        prior = _prior(now.bundle, polarization, name)
+        prior = _prior(now.bundle, polarization, form)
         mean = class_mean(prior, middle if now.angle is None else now.angle, now.bundle.quantity)
         nats = _table(now.bundle, polarization, prior, prior.std)(level, _like(mean, level))
         if polarization in past.signal:
-            shift, std = _remembered(past, polarization, prior, name)
-            table = _table(now.bundle, polarization, prior, std)
+            shift, left = _remembered(past, polarization, name)
+            table = _table(now.bundle, polarization, prior, float(np.hypot(left, change_std)))
             nats = np.where(np.isfinite(shift), table(level, _like(mean + np.nan_to_num(shift), level)), nats)
         total += _weight(polarization) * np.nan_to_num(nats, nan=0.0)
     return total
 
 
-def _remembered(past: _Samples, polarization: str, prior: Backscatter, name: str) -> tuple[Vector, float]:
-    """By how many dB this pixel lies off its class mean, as far as one past look can tell, and the spread that is left.
+def _remembered(past: _Samples, polarization: str, name: str) -> tuple[Vector, float]:
+    """By how many dB this pixel lies off its class mean, as far as one past look can tell, and what is left unknown.
 
-    Normal shrinkage: K = s²/(s² + v), v the speckle of the past look; left over s²·(1 - K) + change between dates.
-    NaN where the noise hid the past signal.
+    Normal shrinkage: K = s²/(s² + v), v the speckle of the past look; left sqrt(s²·(1 - K)). NaN where the noise hid
+    the past signal.
     """
+    prior = _prior(past.bundle, polarization, name)
     middle = np.float32(np.mean(past.bundle.angle_range))
     expected = class_mean(prior, middle if past.angle is None else past.angle, past.bundle.quantity)
     speckle = log_speckle_std(past.bundle.looks) ** 2
     gain = prior.std**2 / (prior.std**2 + speckle)
     off = np.clip(past.signal[polarization] - expected, -3 * prior.std, 3 * prior.std)
-    std = float(np.sqrt(prior.std**2 * (1.0 - gain) + TEMPORAL_STD[name] ** 2))
-    return (gain * off).astype(np.float32), std
+    return (gain * off).astype(np.float32), prior.std * float(np.sqrt(1.0 - gain))
 
 
 def _like(mean: NDArray[np.float64], level: Vector) -> Vector:
@@ -267,6 +283,6 @@ def _weight(polarization: str) -> float:
 def _table(bundle: RadarBundle, polarization: str, prior: Backscatter, std: float) -> LikelihoodTable:
     """The table whose means cover every angle of the mode and every remembered offset."""
     edges = class_mean(prior, np.asarray(bundle.angle_range), bundle.quantity)
-    reach = 0.0 if std == prior.std else 3.0 * prior.std
+    reach = 0.0 if std == prior.std else 8.0
     span = (float(edges.min()) - reach - 2.0, float(edges.max()) + reach + 2.0)
     return likelihood_table(std, bundle.looks, bundle.noise[polarization], span)

@@ -29,6 +29,8 @@ Array = NDArray[np.float32]
 
 POLARIZATIONS = ("VV", "VH", "HH", "HV")
 OPTICAL_BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "cirrus")
+POINT_SPREAD = 2
+"""Native pixels: products are sampled about twice as densely as they resolve."""
 OPTICAL_CELL = 3
 """Pixels: bands of 20 m beside bands of 10 m, and their registration."""
 MASKS: dict[str, dict[int, Reason]] = {
@@ -54,18 +56,19 @@ def decode(scene: Acquisition, box: GeoBox, science: Science, looks: float, nois
     return _optical(scene, box, science)
 
 
-def radar_power(scene: Acquisition, box: GeoBox, multilook_size: int) -> tuple[dict[str, Array], int]:
+def radar_power(scene: Acquisition, box: GeoBox, science: Science) -> tuple[dict[str, Array], int]:
     """Aligned, multilooked linear power by polarization, NaN where not observed; and the side of its cell in pixels.
 
-    The boxcar is `multilook_size` native pixels wide, so a coarse sensor gains as many looks as a fine one.
+    The boxcar is so many native pixels wide, then the cell is as wide as boxcar and point spread together.
     """
+    assert scene.band is not None
+    width = science.multilook[scene.band]
     power, cells = {}, [1]
     for name, layer in scene.layers.items():
         if name in POLARIZATIONS:
             window = _power(layer, box)
-            size = odd_pixels(window, box, multilook_size)
-            power[name] = multilook(align(window, box, "continuous"), size)
-            cells.append(size)
+            power[name] = multilook(align(window, box, "continuous"), odd_pixels(window, box, width))
+            cells.append(odd_pixels(window, box, width + POINT_SPREAD))
     return power, max(cells)
 
 
@@ -86,7 +89,7 @@ def _radar(
     scene: Acquisition, box: GeoBox, science: Science, looks: float, noise_db: Mapping[str, float]
 ) -> RadarBundle:
     assert scene.band is not None
-    power, cell = radar_power(scene, box, science.multilook)
+    power, cell = radar_power(scene, box, science)
     seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
     reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
     reasons |= _mask_reasons(scene, box)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dask.delayed import Delayed, delayed
 
-from catalogs.records import Acquisition, Sensor
+from catalogs.records import Acquisition
 from harmonization.evidence import Belief
 from pipeline.clock import StageClock
 from pipeline.decode import decode
 from pipeline.job import Record
 from pipeline.plan import Unit
 from pipeline.science import Science
-from pipeline.weigh import weigh
+from pipeline.weigh import settle, weigh
 
 
 class Prepared(Record):
@@ -33,7 +33,7 @@ class Prepared(Record):
         return Belief(self.water, self.vegetation, science.memory_hours, science.doubt)
 
 
-def observe(unit: Unit, science: Science, prepared: Prepared, clock: StageClock) -> dict[Sensor, Delayed]:
+def observe(unit: Unit, science: Science, prepared: Prepared, clock: StageClock) -> Delayed:
     """By sensor that has a scene of the flood window: its `SensorLook` over the unit's box, not yet computed."""
     belief = prepared.belief(science)
     read = delayed(clock.timed("decode", decode), pure=False)
@@ -47,5 +47,5 @@ def observe(unit: Unit, science: Science, prepared: Prepared, clock: StageClock)
     for sensor in dict.fromkeys(scene.sensor for scene in unit.during):
         now = [bundle(scene) for scene in unit.during if scene.sensor == sensor]
         past = [bundle(scene) for scene in unit.before if scene.sensor == sensor]
-        looks[sensor] = judge(sensor, now, past, unit.at, belief)
-    return looks
+        looks[sensor] = judge(sensor, now, past, unit.at)
+    return delayed(clock.timed("evidence", settle), pure=False)(looks, belief)

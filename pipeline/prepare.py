@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import dask
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -42,7 +41,7 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     looks, noise, thresholds, notes = {}, {}, {}, {}
     for scene in radar:
         said(f"looks and noise of {scene.id}")
-        sampled = [radar_power(scene, box, science.multilook) for box in boxes]
+        sampled = [radar_power(scene, box, science) for box in boxes]
         samples = [power for power, _ in sampled]
         looks[scene.id] = _looks(scene, samples, max(cell for _, cell in sampled), science)
         noise[scene.id] = _noise(scene, samples)
@@ -87,13 +86,14 @@ def _looks(
 ) -> float:
     """Measured on the co-polarization, which the noise floor hides least; two significant figures.
 
-    Pairs lie two cells apart: beyond the boxcar and the point spread.
+    Pairs lie a cell apart: beyond the boxcar and the point spread. Texture passes for speckle there and only ever
+    lowers the estimate, so the nominal looks are its floor.
     """
     assert scene.band is not None
     name = copolar(samples[0])
     noise = 10.0 ** (scene.noise_db.get(name, DEFAULT_NOISE_DB) / 10.0) if scene.denoised else 0.0
-    measured = equivalent_looks([sample[name] + np.float32(noise) for sample in samples], 2 * cell)
-    return float(f"{measured or science.default_looks[scene.band]:.2g}")
+    measured = equivalent_looks([sample[name] + np.float32(noise) for sample in samples], cell)
+    return float(f"{max(measured or 1.0, science.least_looks[scene.band]):.2g}")
 
 
 def _noise(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32]]]) -> dict[str, float]:
@@ -138,7 +138,7 @@ def _estimated(
     parts = []
     for box in boxes:
         sample = Unit("sample", box, plan.at, plan.during, plan.before)
-        (looks,) = dask.compute(observe(sample, science, prepared, StageClock()), scheduler="threads")
+        looks = observe(sample, science, prepared, StageClock()).compute(scheduler="threads")
         observed = np.any([look.evidence.observed for look in looks.values()], axis=0)
         parts.append(np.sum([look.contribution for look in looks.values()], axis=0)[:, observed])
     bounds = (science.prior.lowest, science.prior.highest)

@@ -71,7 +71,7 @@ def unit_fingerprint(unit: Unit, setting: Setting) -> str:
 
 
 def _method(
-    name: str, looks: Mapping[Sensor, Delayed], unit: Unit, setting: Setting, belief: Belief, clock: StageClock
+    name: str, looks: Delayed, unit: Unit, setting: Setting, belief: Belief, clock: StageClock
 ) -> Delayed:
     shape = unit.box.shape.yx
     origin = lattice_origin(unit.box)

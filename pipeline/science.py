@@ -32,15 +32,15 @@ class Science(Record):
     prior: Prior
     memory_hours: float = Field(gt=0)
     doubt: float = Field(gt=0, lt=0.5)
-    multilook: int = Field(ge=1, le=15)
-    """Boxcar before the likelihood, in native pixels of the sensor (odd)."""
+    multilook: dict[str, int]
+    """By radar band: boxcar before the likelihood, in native pixels of the sensor (odd)."""
     cloud_dilation: int = Field(ge=0)
     """Pixels by which cloud and shadow grow."""
     ndwi_threshold: float
     darkest_land_db: dict[str, float]
     """By radar band: dB above which a lower mode is not water."""
-    default_looks: dict[str, float]
-    """By radar band: looks after `multilook` where too little is seen to measure them."""
+    least_looks: dict[str, float]
+    """By radar band: nominal looks after `multilook`; what is measured counts where it is more."""
 
 
 def load_science(name: str) -> Science:

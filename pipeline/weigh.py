@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from catalogs.records import Sensor
 from harmonization.bundle import Bundle, Evidence, Float, OpticalBundle, RadarBundle
-from harmonization.evidence import Belief, contribution
+from harmonization.evidence import Belief, contributions
 from harmonization.optical import weigh_optical
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason
@@ -34,8 +34,6 @@ class SensorLook:
     sensor: Sensor
     evidence: Evidence
     """Raw, of the newest look at each pixel."""
-    contribution: Float
-    """(2, y, x) nats that enter the sum: aged to t* and doubted."""
     hours: Float
     """(y, x) hours between the look and t*; NaN where not observed."""
     bundle: Bundle
@@ -43,6 +41,8 @@ class SensorLook:
     before: Bundle | None
     before_evidence: Evidence | None
     """What the "before" look alone says: reference water."""
+    contribution: Float | None = None
+    """(2, y, x) nats that enter the sum, once the other sensors are known: see `settle`."""
 
     @property
     def modality(self) -> Modality:
@@ -50,9 +50,7 @@ class SensorLook:
         return MODALITY[self.sensor]
 
 
-def weigh(
-    sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at: datetime, belief: Belief
-) -> SensorLook:
+def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at: datetime) -> SensorLook:
     """The evidence of one sensor from its looks during and before the flood (at least one during)."""
     past = _merge(before) if before else None
     newest = sorted(during, key=lambda bundle: bundle.time, reverse=True)
@@ -62,14 +60,12 @@ def weigh(
     observed = chosen >= 0
     return SensorLook(
         sensor=sensor,
-        evidence=Evidence(
-            sensor,
-            _pick([evidence.llr for evidence in weighed], chosen),
-            observed,
-            _pick([evidence.reasons for evidence in weighed], chosen),
-            newest[0].time,
+        evidence=replace(
+            weighed[0],
+            llr=_pick([evidence.llr for evidence in weighed], chosen),
+            observed=observed,
+            reasons=_pick([evidence.reasons for evidence in weighed], chosen),
         ),
-        contribution=_pick([contribution(evidence, at, belief) for evidence in weighed], chosen),
         hours=np.where(observed, np.take(np.array(hours), np.maximum(chosen, 0)), np.nan).astype(np.float32),
         bundle=_picked(newest, chosen),
         before=past,
@@ -77,9 +73,11 @@ def weigh(
     )
 
 
-def with_belief(look: SensorLook, at: datetime, belief: Belief) -> SensorLook:
-    """The same look with its contribution under another belief (single-look sensors)."""
-    return replace(look, contribution=contribution(look.evidence, at, belief))
+def settle(looks: Mapping[Sensor, SensorLook], belief: Belief) -> dict[Sensor, SensorLook]:
+    """The looks with what each adds to the sum: doubted where a finer sensor sees a mixed cell, and aged to t*."""
+    told = {sensor: (look.evidence, np.nan_to_num(look.hours)) for sensor, look in looks.items()}
+    added = contributions(told, belief)
+    return {sensor: replace(look, contribution=added[sensor]) for sensor, look in looks.items()}
 
 
 def blind(sensor: Sensor, shape: tuple[int, int], at: datetime) -> Evidence:

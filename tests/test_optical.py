@@ -1,0 +1,296 @@
+"""Reflectance, clouds, water indices and their evidence (physics.md 8)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from conftest import Cases
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from harmonization.bundle import OpticalBundle
+from harmonization.classes import INDICES, OPTICAL_STATES
+from harmonization.optical import (
+    HAZE_COLOUR,
+    SURFACE_HAZE,
+    TOP_HAZE,
+    index_std,
+    mndwi,
+    ndwi,
+    reflectance_from_dn,
+    scene_classification_reasons,
+    spectral_reasons,
+    weigh_optical,
+)
+from harmonization.reasons import Reason
+
+Array = NDArray[np.float32]
+BANDS = ("blue", "green", "red", "nir", "swir1")
+# Endmembers of physics.md 10; cloud and snow: bright and flat, bright and dark in the short-wave infrared.
+WATER = dict(zip(BANDS, (0.05, 0.06, 0.02, 0.03, 0.01), strict=True))
+CLEAR = {"green": 0.06, "nir": 0.02, "swir1": 0.01}
+CROP = {"green": 0.08, "nir": 0.40, "swir1": 0.20}
+SOIL = {"green": 0.12, "nir": 0.25, "swir1": 0.32}
+
+
+def grid(values: dict[str, float], shape: tuple[int, int] = (11, 11)) -> dict[str, Array]:
+    return {name: np.full(shape, value, dtype=np.float32) for name, value in values.items()}
+
+
+def value(index: Array) -> float:
+    return float(index)
+
+
+def number(reflectance: float) -> Array:
+    return np.float32(reflectance)[()] * np.ones((), dtype=np.float32)
+
+
+def bundle(
+    reflectance: dict[str, Array], haze: float = SURFACE_HAZE, reasons: NDArray[np.uint16] | None = None
+) -> OpticalBundle:
+    shape = next(iter(reflectance.values())).shape
+    flags = np.zeros(shape, dtype=np.uint16) if reasons is None else reasons
+    return OpticalBundle(reflectance, haze, "spectral", flags, datetime(2024, 1, 1, tzinfo=UTC))
+
+
+# --- scaling
+
+
+def test_sentinel2_scale(cases: Cases) -> None:
+    (case,) = cases("sentinel2_scale")
+    given_ = case["inputs"]
+    rho = case["outputs"]["rho"]
+    dn = np.array([number for number, want in zip(given_["dn"], rho, strict=True) if want is not None])
+    got = reflectance_from_dn(dn.astype(np.float32), 1 / given_["quant"], given_["offset"] / given_["quant"])
+    assert got == pytest.approx([want for want in rho if want is not None], abs=1e-8)
+    assert got.min() < 0  # negatives are samples
+
+
+def test_landsat_scale(cases: Cases) -> None:
+    (case,) = cases("landsat_scale")
+    got = reflectance_from_dn(np.array(case["inputs"]["dn"], dtype=np.float32), 2.75e-5, -0.2)
+    assert got == pytest.approx(case["outputs"]["rho"], abs=2e-8)
+
+
+# --- indices
+
+
+def test_water_indices(cases: Cases) -> None:
+    (case,) = cases("water_indices")
+    given_ = {name: number(rho) for name, rho in case["inputs"].items()}
+    # float32 layers: seven digits. AWEI and MBWI of the case are not built yet.
+    assert value(ndwi(given_["G"], given_["N"])) == pytest.approx(case["outputs"]["NDWI"], abs=2e-7)
+    assert value(mndwi(given_["G"], given_["S1"])) == pytest.approx(case["outputs"]["MNDWI"], abs=2e-7)
+
+
+def test_offset_is_not_forgotten(cases: Cases) -> None:
+    (case,) = cases("ndwi_offset_trap")
+    green, nir = np.array([[case["inputs"]["dn_G"]], [case["inputs"]["dn_N"]]], dtype=np.float32)
+    right = ndwi(reflectance_from_dn(green, 1e-4, -0.1), reflectance_from_dn(nir, 1e-4, -0.1))
+    wrong = ndwi(reflectance_from_dn(green, 1e-4, 0.0), reflectance_from_dn(nir, 1e-4, 0.0))
+    assert right == pytest.approx(case["outputs"]["correct"], abs=1e-6)
+    assert wrong == pytest.approx(0.1429, abs=1e-4)
+
+
+def test_common_gain_changes_nothing(cases: Cases) -> None:
+    (case,) = cases("ndwi_gain")
+    green, nir = case["inputs"]["G"], case["inputs"]["N"]
+    for gain, want in zip(case["inputs"]["gains"], case["outputs"]["ndwi"], strict=True):
+        assert value(ndwi(number(green * gain), number(nir * gain))) == pytest.approx(want, abs=1e-6)
+
+
+@given(st.floats(0.01, 0.6), st.floats(0.01, 0.6), st.floats(0.05, 5.0))
+@settings(max_examples=100, deadline=None)
+def test_any_common_gain_changes_nothing(green: float, nir: float, gain: float) -> None:
+    plain = ndwi(number(green), number(nir))
+    assert value(ndwi(number(green * gain), number(nir * gain))) == pytest.approx(value(plain), abs=1e-6)
+
+
+def test_unequal_gain_does(cases: Cases) -> None:
+    (case,) = cases("ndwi_unequal_gain")
+    given_ = case["inputs"]
+    got = ndwi(number(given_["G"] * given_["gG"]), number(given_["N"] * given_["gN"]))
+    assert value(got) == pytest.approx(case["outputs"]["ndwi"], abs=2e-7)
+
+
+def test_haze_changes_ndwi_and_its_derivatives_are_those_of_the_error_term(cases: Cases) -> None:
+    (case,) = cases("ndwi_additive")
+    given_, want = case["inputs"], case["outputs"]
+    green, nir = given_["G"], given_["N"]
+    assert value(ndwi(number(green), number(nir))) == pytest.approx(want["ndwi_clear"], abs=2e-7)
+    hazy = ndwi(number(green + given_["pG"]), number(nir + given_["pN"]))
+    assert value(hazy) == pytest.approx(want["ndwi_haze"], abs=2e-7)  # pN/pG = N/G: unchanged
+    equal = want["equal_haze_p"]
+    got = ndwi(number(green + equal), number(nir + equal))
+    assert value(got) == pytest.approx(want["ndwi_equal_haze"], abs=2e-7)
+    # With an error in one band only, the standard deviation is |derivative| times it.
+    assert value(index_std(number(green), number(nir), 1.0, 0.0)) == pytest.approx(want["dNDWI_dp_G"], rel=1e-6)
+    assert value(index_std(number(green), number(nir), 0.0, 1.0)) == pytest.approx(-want["dNDWI_dp_N"], rel=1e-6)
+
+
+def test_turbid_water_is_seen_by_the_second_witness(cases: Cases) -> None:
+    (case,) = cases("turbid_water")
+    green, nir, swir, haze = (number(case["inputs"][name]) for name in ("G", "N", "S1", "haze_p"))
+    want = case["outputs"]
+    assert value(ndwi(green, nir)) == pytest.approx(want["NDWI"], abs=2e-7)
+    assert value(mndwi(green, swir)) == pytest.approx(want["MNDWI"], abs=2e-7)
+    assert value(ndwi(green + haze, nir + haze)) == pytest.approx(want["NDWI_haze"], abs=2e-7)
+
+
+def test_index_of_what_is_not_seen_or_has_no_light_is_nan() -> None:
+    green = np.array([np.nan, 0.1, 0.0, -0.05, 0.05], dtype=np.float32)
+    nir = np.array([0.1, np.nan, 0.0, 0.01, -0.01], dtype=np.float32)
+    got = ndwi(green, nir)
+    assert np.isnan(got[:4]).all()
+    assert got[4] == 1.0  # 0.06/0.04, held to the range of the index
+
+
+# --- clouds
+
+
+def test_scene_classification() -> None:
+    scl = np.arange(12, dtype=np.float32)[None]
+    got = scene_classification_reasons(scl, 0)[0]
+    # Water (6) is not a reason: it would be circular; dark (2), vegetation, soil, unclassified neither.
+    want = {
+        0: Reason.OUTSIDE_SWATH,
+        1: Reason.OUTSIDE_SWATH,
+        3: Reason.CLOUD_SHADOW,
+        8: Reason.CLOUD,
+        9: Reason.CLOUD,
+        10: Reason.CLOUD,
+        11: Reason.SNOW_OR_FROZEN,
+    }
+    assert got.tolist() == [int(want.get(code, 0)) for code in range(12)]
+
+
+def test_scene_classification_of_nothing_is_outside() -> None:
+    scl = np.full((2, 2), np.nan, dtype=np.float32)
+    assert (scene_classification_reasons(scl, 3) == Reason.OUTSIDE_SWATH).all()
+
+
+def test_clouds_and_shadows_grow_and_snow_does_not() -> None:
+    scl = np.full((15, 15), 4.0, dtype=np.float32)
+    scl[7, 7], scl[3, 3], scl[12, 12] = 9.0, 3.0, 11.0
+    got = scene_classification_reasons(scl, 2)
+    assert ((got & Reason.CLOUD) > 0).sum() == 13  # a diamond of radius two
+    assert ((got & Reason.CLOUD_SHADOW) > 0).sum() == 13
+    assert ((got & Reason.SNOW_OR_FROZEN) > 0).sum() == 1
+    assert got[7, 9] == Reason.CLOUD
+    assert got[8, 9] == 0
+
+
+@pytest.mark.parametrize(
+    ("spectrum", "reason"),
+    [
+        ((0.40, 0.42, 0.41, 0.45, 0.35), Reason.CLOUD),
+        ((0.80, 0.80, 0.78, 0.70, 0.10), Reason.SNOW_OR_FROZEN),
+        ((0.05, 0.06, 0.02, 0.03, 0.01), Reason(0)),  # water
+        ((0.10, 0.14, 0.17, 0.11, 0.02), Reason(0)),  # turbid water
+        ((0.04, 0.08, 0.05, 0.40, 0.20), Reason(0)),  # crops
+        ((0.08, 0.12, 0.18, 0.25, 0.32), Reason(0)),  # soil
+    ],
+)
+def test_spectral_reasons(spectrum: tuple[float, ...], reason: Reason) -> None:
+    bands = grid(dict(zip(BANDS, spectrum, strict=True)))
+    assert (spectral_reasons(bands, 1) == reason).all()
+
+
+def test_spectral_reasons_of_cirrus_and_of_nothing() -> None:
+    bands = grid(WATER | {"cirrus": 0.0})
+    bands["cirrus"][:, 5:] = 0.02
+    bands["nir"][0, 0] = np.nan
+    got = spectral_reasons(bands, 0)
+    assert (got[1:, 5:] == Reason.CLOUD).all()
+    assert (got[1:, :5] == 0).all()
+    assert got[0, 0] == Reason.OUTSIDE_SWATH
+
+
+def test_a_cloud_grows_and_a_bright_roof_is_no_cloud() -> None:
+    bands = grid(WATER, (30, 30))
+    for name in BANDS:
+        bands[name][10:16, 10:16] = 0.4
+        bands[name][25, 25] = 0.4
+    got = spectral_reasons(bands, 2)
+    assert got[13, 8] == Reason.CLOUD
+    assert got[13, 7] == 0
+    assert got[25, 25] == 0
+
+
+# --- evidence
+
+
+def test_evidence_is_the_ratio_of_gaussian_mixtures() -> None:
+    got = weigh_optical("sentinel-2", bundle(grid(CROP, (1, 1))))
+    green, nir, swir = CROP["green"], CROP["nir"], CROP["swir1"]
+    point = [(green - nir) / (green + nir), (green - swir) / (green + swir)]
+
+    def error(other: float, colour: float) -> float:
+        # 2 sqrt((N s_G)² + (G s_N)²)/(G + N)², haze fainter in the longer wave.
+        haze = SURFACE_HAZE
+        return 2 * np.hypot(other * haze, green * colour * haze) / (green + other) ** 2
+
+    errors = np.diag([error(nir, 0.59) ** 2, error(swir, 0.25) ** 2])
+    density = {}
+    for state, shares in OPTICAL_STATES.items():
+        density[state] = 0.0
+        for name, share in shares.items():
+            prior = INDICES[name]
+            covariance = prior.correlation * prior.std[0] * prior.std[1] * np.array([[0, 1], [1, 0]])
+            covariance = covariance + np.diag(np.square(prior.std)) + errors
+            density[state] += share * stats.multivariate_normal(prior.mean, covariance).pdf(point)
+    want = [np.log(density[wet] / density["dry"]) for wet in ("open_water", "flooded_vegetation")]
+    assert got.llr[:, 0, 0] == pytest.approx(want, abs=1e-3)
+
+
+def test_haze_over_green_light_is_bluer() -> None:
+    # (560/842)^1.3 = 0.588.
+    assert pytest.approx((560 / 842) ** 1.3, abs=0.005) == HAZE_COLOUR
+
+
+def test_water_is_wet_and_land_is_dry() -> None:
+    assert (weigh_optical("s", bundle(grid(CLEAR))).llr[0] > 3.0).all()
+    for land in (CROP, SOIL):
+        assert (weigh_optical("s", bundle(grid(land))).llr[0] < -3.0).all()
+
+
+def test_haze_weakens_evidence_and_never_makes_it() -> None:
+    for spectrum in (CLEAR, CROP):
+        clear = weigh_optical("s", bundle(grid(spectrum), SURFACE_HAZE)).llr[0, 0, 0]
+        hazy = weigh_optical("s", bundle(grid(spectrum), TOP_HAZE)).llr[0, 0, 0]
+        assert abs(hazy) < abs(clear)
+        assert np.sign(hazy) == np.sign(clear)
+
+
+def test_short_wave_infrared_is_a_second_witness() -> None:
+    turbid = {"green": 0.14, "nir": 0.11, "swir1": 0.02}
+    both = weigh_optical("s", bundle(grid(turbid))).llr[0, 0, 0]
+    alone = weigh_optical("s", bundle(grid({name: turbid[name] for name in ("green", "nir")}))).llr[0, 0, 0]
+    assert both > alone > 0
+
+
+@pytest.mark.parametrize("reason", [Reason.CLOUD, Reason.CLOUD_SHADOW, Reason.SNOW_OR_FROZEN])
+def test_what_is_covered_says_exactly_nothing(reason: Reason) -> None:
+    reasons = np.zeros((4, 4), dtype=np.uint16)
+    reasons[1:3] = reason
+    reflectance = grid(CLEAR, (4, 4))
+    reflectance["nir"][0, 0] = np.nan
+    got = weigh_optical("sentinel-2", bundle(reflectance, reasons=reasons))
+    blind = reasons > 0
+    blind[0, 0] = True
+    assert (got.observed == ~blind).all()
+    assert (got.llr[:, blind] == 0.0).all()
+    assert (got.llr[:, ~blind] != 0.0).all()
+
+
+def test_permuted_pixels_permute_the_evidence() -> None:
+    rng = np.random.default_rng(2)
+    reflectance = {name: rng.uniform(0.01, 0.5, (1, 60)).astype(np.float32) for name in CLEAR}
+    order = rng.permutation(60)
+    got = weigh_optical("s", bundle({name: rho[:, order] for name, rho in reflectance.items()}))
+    want = weigh_optical("s", bundle(reflectance)).llr[:, :, order]
+    assert got.llr == pytest.approx(want, abs=1e-6)
