@@ -84,8 +84,9 @@ def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
     """Reasons where a product brings no scene classification: bright white cloud, cirrus, snow.
 
     The potential-cloud tests of Fmask (Zhu & Woodcock 2012, RSE 118): whiteness < 0.7, haze-optimized transform > 0,
-    NDSI and NDVI < 0.8, SWIR > 0.03 and brightness above 0.2; cirrus band > 0.012 where there is one; snow: NDSI > 0.4,
-    NIR > 0.11, green > 0.1 (Hall 1995). Cloud shadow is not found by this test.
+    NDSI and NDVI < 0.8, NIR/SWIR > 0.75, SWIR > 0.03 and brightness above 0.2; cirrus band > 0.012 where there is one.
+    Snow: NDSI > 0.4 and red > 0.2 (Gascoin 2019, ESSD 11, first pass), and NIR > 0.2, for turbid flood water has the
+    first and comes near the second. Cloud shadow is not found by this test.
     """
     blue, green, red, nir = (bands[name] for name in ("blue", "green", "red", "nir"))
     swir = bands["swir1"]
@@ -94,8 +95,8 @@ def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
         whiteness = (np.abs(blue - visible) + np.abs(green - visible) + np.abs(red - visible)) / visible
         snow_index = normalized_difference(green, swir)
         green_leaf = normalized_difference(nir, red)
-        snow = (snow_index > 0.4) & (nir > 0.11) & (green > 0.1)
-        bright = (blue - 0.5 * red - 0.08 > 0) & (visible > 0.2) & (swir > 0.03)
+        snow = (snow_index > 0.4) & (red > 0.2) & (nir > 0.2)
+        bright = (blue - 0.5 * red - 0.08 > 0) & (visible > 0.2) & (swir > 0.03) & (nir > 0.75 * swir)
         cloud = bright & (whiteness < 0.7) & (snow_index < 0.8) & (green_leaf < 0.8) & ~snow
         if "cirrus" in bands:
             cloud |= bands["cirrus"] > 0.012

@@ -47,7 +47,7 @@ def assemble_layers(
     layers |= _by_method(methods, reference, inside, known is not None)
     if "ndwi" in methods:
         layers["agreement"] = layer("agreement", agreement(methods["ndwi"], delivered, reference, inside))
-    return UnitLayers(layers, _facts(job, looks, known is not None))
+    return UnitLayers(layers, _facts(job, looks, inside, known is not None))
 
 
 def _reference(
@@ -148,22 +148,22 @@ def _by_method(
     return layers
 
 
-def _facts(job: Job, looks: Mapping[Sensor, SensorLook], has_reference: bool) -> dict[str, Any]:
+def _facts(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, has_reference: bool) -> dict[str, Any]:
     """What the item says in words: no map without its caveats."""
     facts: dict[str, Any] = {
         "overbank:legend": "flood" if has_reference else "water",
         "overbank:delivered": job.delivered,
         "overbank:dry_state": "prior mixture of land covers (no land cover given)",
         "overbank:sensors": {
-            sensor: _fact(looks[sensor]) if sensor in looks else "no scene" for sensor in job.sensors
+            sensor: _fact(looks[sensor], inside) if sensor in looks else "no scene" for sensor in job.sensors
         },
     }
     return facts
 
 
-def _fact(look: SensorLook) -> dict[str, Any]:
-    seen = look.evidence.observed
-    fact: dict[str, Any] = {"observed_share": round(float(seen.mean()), 4)}
+def _fact(look: SensorLook, inside: Mask) -> dict[str, Any]:
+    seen = look.evidence.observed & inside
+    fact: dict[str, Any] = {"observed_share": round(float(seen.sum() / max(inside.sum(), 1)), 4)}
     if isinstance(look.bundle, OpticalBundle):
         return fact | {"cloud_test": look.bundle.cloud_test}
     flags = look.evidence.reasons[seen]

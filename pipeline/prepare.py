@@ -17,15 +17,19 @@ from harmonization.evidence import Belief, estimate_prior
 from harmonization.speckle import equivalent_looks
 from harmonization.thresholds import Threshold, water_threshold
 from pipeline.clock import StageClock
-from pipeline.decode import copolar, radar_power
+from pipeline.decode import POLARIZATIONS, copolar, radar_power
 from pipeline.grid import SNAP
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit
+from pipeline.read import seen_share
 from pipeline.science import Science
 
 SAMPLE_BOXES = 8
 SAMPLE_SIDE = 256
 """Pixels: the sample is at most half a million pixels, however large the area."""
+CANDIDATES = 400
+"""Windows looked at coarsely at most, to find where there is data."""
+ENOUGH_SEEN = 0.5
 THRESHOLD_TILE = 64
 """Pixels: small enough that a lake fills a tenth of one."""
 DEFAULT_NOISE_DB = -28.0
@@ -36,7 +40,7 @@ DARKEST_SHARE = 1.0
 
 def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepared:
     """Read a sample of the area through every scene and find what all units share."""
-    boxes = sample_boxes([unit.box for unit in plan.units])
+    boxes = sample_boxes(plan)
     radar = [scene for scene in plan.during + plan.before if scene.kind == "radar"]
     looks, noise, thresholds, notes = {}, {}, {}, {}
     for scene in radar:
@@ -64,10 +68,22 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     return first.model_copy(update={"water": belief.water, "vegetation": belief.vegetation})
 
 
-def sample_boxes(boxes: Sequence[GeoBox]) -> list[GeoBox]:
-    """Up to `SAMPLE_BOXES` windows spread evenly over the units, on the lattice."""
-    windows = [window for box in boxes for window in _split(box)]
-    chosen = np.linspace(0, len(windows) - 1, min(SAMPLE_BOXES, len(windows))).round().astype(int)
+def sample_boxes(plan: Plan) -> list[GeoBox]:
+    """Up to `SAMPLE_BOXES` windows on the lattice, spread evenly over the part of the area that a scene covers.
+
+    Mosaic tiles may be fill for the most part: windows are looked at coarsely first.
+    """
+    windows = [window for unit in plan.units for window in _split(unit.box)]
+    candidates = _spread(windows, CANDIDATES)
+    scene = next((scene for scene in plan.during if scene.kind == "radar"), plan.during[0])
+    layer = next(layer for name, layer in scene.layers.items() if name in (*POLARIZATIONS, "green"))
+    seen = [window for window in candidates if seen_share(layer, window) > ENOUGH_SEEN]
+    return _spread(seen or candidates, SAMPLE_BOXES)
+
+
+def _spread(windows: Sequence[GeoBox], count: int) -> list[GeoBox]:
+    """At most so many windows, evenly through the list."""
+    chosen = np.linspace(0, len(windows) - 1, min(count, len(windows))).round().astype(int)
     return [windows[index] for index in sorted(set(chosen.tolist()))]
 
 

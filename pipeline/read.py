@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,8 @@ from pipeline.errors import PipelineError
 
 MARGIN = 3
 """Native pixels read beyond the target, so that interpolation has its neighbours."""
+COARSE = 16
+"""Pixels a side of a coarse look."""
 READ_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_MAX_RETRY": "3",
@@ -39,24 +43,45 @@ def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
     NaN is every value the record, or the file's own header, calls nodata. PipelineError names a file that is gone,
     of a refused kind, or has no georeference.
     """
+    with _opened(layer) as source:
+        window = _window(source, target)
+        if window is None:
+            return None
+        values = source.read(layer.band, window=window).astype(np.float32)
+        box = GeoBox(values.shape, window_transform(window, source.transform), source.crs)
+        return NativeWindow(_without_nodata(values, layer, source), box)
+
+
+def seen_share(layer: RasterLayer, target: GeoBox) -> float:
+    """Share of a GeoBox in which a layer holds data, from a coarse look at it; zero counts as fill."""
+    with _opened(layer) as source:
+        window = _window(source, target)
+        if window is None:
+            return 0.0
+        values = source.read(layer.band, window=window, out_shape=(COARSE, COARSE)).astype(np.float32)
+        seen = _without_nodata(values, layer, source)
+    return float((np.isfinite(seen) & (seen != 0)).mean())
+
+
+@contextmanager
+def _opened(layer: RasterLayer) -> Iterator[rasterio.DatasetReader]:
     check_href(layer.href, catalog_root="/")  # the catalog was held against it; this keeps drivers and schemes out
     try:
         with rasterio.Env(**READ_OPTIONS), rasterio.open(layer.href, driver=driver_for(layer.href)) as source:
             if source.crs is None:
                 raise PipelineError(f"{layer.href}: has no coordinate system; only map-projected files are read yet")
-            window = _window(source, target)
-            if window is None:
-                return None
-            values = source.read(layer.band, window=window).astype(np.float32)
-            header = source.nodatavals[layer.band - 1]
-            transform = window_transform(window, source.transform)
-            box = GeoBox(values.shape, transform, source.crs)
+            yield source
     except rasterio.errors.RasterioError as problem:
         raise PipelineError(f"{layer.href}: cannot be read ({problem}); check the file, or ingest it again") from problem
-    for nodata in (*layer.nodata, header):
+
+
+def _without_nodata(
+    values: NDArray[np.float32], layer: RasterLayer, source: rasterio.DatasetReader
+) -> NDArray[np.float32]:
+    for nodata in (*layer.nodata, source.nodatavals[layer.band - 1]):
         if nodata is not None and not np.isnan(nodata):
             values[values == np.float32(nodata)] = np.nan
-    return NativeWindow(values, box)
+    return values
 
 
 def _window(source: rasterio.DatasetReader, target: GeoBox) -> Window | None:

@@ -75,9 +75,34 @@ def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at
 
 def settle(looks: Mapping[Sensor, SensorLook], belief: Belief) -> dict[Sensor, SensorLook]:
     """The looks with what each adds to the sum: doubted where a finer sensor sees a mixed cell, and aged to t*."""
-    told = {sensor: (look.evidence, np.nan_to_num(look.hours)) for sensor, look in looks.items()}
+    usable = _without_frozen(looks)
+    told = {sensor: (look.evidence, np.nan_to_num(look.hours)) for sensor, look in usable.items()}
     added = contributions(told, belief)
-    return {sensor: replace(look, contribution=added[sensor]) for sensor, look in looks.items()}
+    return {sensor: replace(look, contribution=added[sensor]) for sensor, look in usable.items()}
+
+
+def _without_frozen(looks: Mapping[Sensor, SensorLook]) -> dict[Sensor, SensorLook]:
+    """Radar without a say where optics saw snow: no model here holds for snow or ice, which pass for water or land."""
+    frozen_bit = np.uint16(Reason.SNOW_OR_FROZEN)
+    snow = [(look.bundle.reasons & frozen_bit) != 0 for look in looks.values() if look.modality == "optical"]
+    if not any(mask.any() for mask in snow):
+        return dict(looks)
+    frozen = np.logical_or.reduce(snow)
+    return {sensor: look if look.modality == "optical" else _blinded(look, frozen) for sensor, look in looks.items()}
+
+
+def _blinded(look: SensorLook, where: NDArray[np.bool_]) -> SensorLook:
+    evidence = look.evidence
+    return replace(
+        look,
+        evidence=replace(
+            evidence,
+            llr=np.where(where, np.float32(0.0), evidence.llr),
+            observed=evidence.observed & ~where,
+            reasons=np.where(where, evidence.reasons | np.uint16(Reason.SNOW_OR_FROZEN), evidence.reasons),
+        ),
+        hours=np.where(where, np.float32(np.nan), look.hours),
+    )
 
 
 def blind(sensor: Sensor, shape: tuple[int, int], at: datetime) -> Evidence:

@@ -11,18 +11,17 @@ from time import perf_counter
 from typing import Any
 
 from catalogs.publish import write_json
-from models.contract import shipped
-from models.device import choose_device
 from pipeline.cluster import run_units
 from pipeline.errors import RunError
 from pipeline.export import publish_run
-from pipeline.job import Record, load_job
-from pipeline.ledger import clear_leftovers, is_done, read_item, unit_folder
+from pipeline.job import Record
+from pipeline.ledger import UNITS, clear_leftovers, is_done, read_item, unit_folder
 from pipeline.observe import Prepared
-from pipeline.plan import Plan, make_plan
+from pipeline.plan import Plan
 from pipeline.prepare import prepare
 from pipeline.run import Setting, unit_fingerprint
 from pipeline.science import Science, load_science
+from workflows.plan import network_of, plan_job
 
 Say = Callable[[str], None]
 PREPARED = "prepared.json"
@@ -54,23 +53,44 @@ def map_flood(
     `say` hears one line for each step. Errors of the job are raised before any pixel is read.
     """
     clock = {"plan": perf_counter()}
-    job = load_job(job_file)
+    plan = plan_job(job_file)
+    job = plan.job
     science = load_science(job.science)
-    weights = job.weights or (shipped("early") if "early" in job.methods else Path())
-    chosen = str(choose_device(device)) if "early" in job.methods else "cpu"
-    plan = make_plan(job)
+    weights = network_of(job)
+    chosen = "cpu" if weights is None else _device(device)
+    _refuse_strangers(plan, out)
     for problem in plan.problems:
         say(f"left out: {problem}")
     clock["prepare"] = perf_counter()
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
-    setting = Setting(job, plan.area, science, prepared, weights, chosen, out)
+    setting = Setting(job, plan.area, science, prepared, weights or Path(), chosen, out)
     seconds, skipped = _map_units(plan, setting, scheduler, say)
     _publish(plan, out)
     seconds["plan"] = clock["prepare"] - clock["plan"]
     seconds["prepare"] = clock["map"] - clock["prepare"]
     seconds["map_wall"] = perf_counter() - clock["map"]
     return MapSummary(out, len(plan.units), skipped, dict(seconds))
+
+
+def _device(name: str) -> str:
+    from models.device import choose_device  # torch: a job of rules alone does without
+
+    try:
+        return str(choose_device(name))
+    except (ValueError, RuntimeError) as problem:
+        raise RunError(str(problem)) from problem
+
+
+def _refuse_strangers(plan: Plan, out: Path) -> None:
+    """Units that this job does not have would be counted and published with it."""
+    there = {path.name for path in (out / UNITS).glob("[!.]*")}
+    strangers = sorted(there - {unit.id for unit in plan.units})
+    if strangers:
+        raise RunError(
+            f"{out}: holds {len(strangers)} units of another area or tiling ({strangers[0]}); "
+            "give another --out, or remove that folder"
+        )
 
 
 def _prepared(plan: Plan, science: Science, out: Path, say: Say) -> Prepared:
@@ -125,4 +145,3 @@ def _record(plan: Plan, items: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "units": sorted(items),
         "missing": plan.missing,
     }
-

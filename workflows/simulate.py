@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,19 @@ from harmonization.simulate.grid import Grid
 from harmonization.simulate.scene import Scene
 from pipeline.cog import write_scene
 from pipeline.grid import outline_lonlat
+from pipeline.job import METHODS
 
 COLLECTIONS = {"sentinel-1": "sentinel-1-rtc", "alos-2": "palsar2-scansar", "sentinel-2": "sentinel-2-l2a"}
 TRUTH = "truth.tif"
 JOB = """\
-# Map the simulated flood: two dates, three sensors, four methods.
+# Map the simulated flood: two dates, three sensors, rules, physics and network.
 name: {name}
-area: area.geojson
-catalog: {catalog}
+area: {folder}area.geojson
+catalog: {folder}catalog.json
 before: [2024-01-10, 2024-01-22]
 during: [2024-02-10, 2024-02-13]
 sensors: [sentinel-1, alos-2, sentinel-2]
-methods: [ndwi, radar_threshold, physics, early]
+methods: [{methods}]
 tile: 512
 """
 
@@ -43,9 +45,14 @@ def simulate(out: Path, size: int, seed: int, flood: bool = True) -> Path:
     items = [_write(out, scene, seed) for scene in event.scenes]
     catalog = write_catalog(out, items, f"Simulated flood, size {size}, seed {seed}")
     _write_ground(out, event)
-    name = f"simulated {'flood' if flood else 'quiet window'} {seed}"
-    (out / "job.yaml").write_text(JOB.format(name=name, catalog="catalog.json"), encoding="utf-8")
+    (out / "job.yaml").write_text(job_text(seed, flood), encoding="utf-8")
     return catalog
+
+
+def job_text(seed: int, flood: bool = True, folder: str = "", methods: Sequence[str] = METHODS) -> str:
+    """A job file over a simulated catalog that lies in `folder` ("" or with a slash at its end)."""
+    name = f"simulated {'flood' if flood else 'quiet window'} {seed}"
+    return JOB.format(name=name, folder=folder, methods=", ".join(methods))
 
 
 def geobox(grid: Grid) -> GeoBox:

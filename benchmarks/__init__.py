@@ -1,0 +1,1 @@
+"""Measurements of speed, and the figures of the documents; run as `python -m benchmarks.NAME`."""

@@ -1,0 +1,83 @@
+"""Speed of the radar evidence: `python -m benchmarks.evidence_speed [--sides 1024 2048] [--repeats 3]`.
+
+Dual-polarization C band with a known angle, one look and a pair of looks, tables warm; as a yardstick the same run
+takes the plain thing: two Gaussians in dB, two polarizations, in numpy float32. Medians of the repeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harmonization.bundle import RadarBundle
+from harmonization.radar_evidence import weigh_radar
+
+LEVELS = {"VV": (0.08, 0.012), "VH": (0.016, 0.0006)}
+"""Mean power of land and water."""
+NOISE = {"VV": 0.004, "VH": 0.003}
+LOOKS = 36.0
+
+
+def look(side: int, water_share: float, seed: int) -> RadarBundle:
+    """A half-flooded square."""
+    rng = np.random.default_rng(seed)
+    wet = rng.random((side, side)) < water_share
+    power = {
+        name: ((np.where(wet, water, land) + NOISE[name]) * rng.gamma(LOOKS, 1 / LOOKS, (side, side))).astype(
+            np.float32
+        )
+        for name, (land, water) in LEVELS.items()
+    }
+    angle = np.broadcast_to(np.linspace(32.0, 42.0, side, dtype=np.float32), (side, side)).copy()
+    reasons = np.zeros((side, side), dtype=np.uint16)
+    return RadarBundle(
+        "C", power, "gamma0", angle, (30.0, 45.0), NOISE, False, LOOKS, reasons, datetime(2024, 1, 1, tzinfo=UTC)
+    )
+
+
+def plain(bundle: RadarBundle) -> NDArray[np.float32]:
+    """Log-likelihood ratio of two Gaussians in dB, summed over the polarizations: what plain numpy costs."""
+    assert bundle.angle is not None
+    total = np.zeros(bundle.angle.shape, dtype=np.float32)
+    for name, water, dry in (("VV", -18.2, -10.0), ("VH", -34.0, -17.0)):
+        level = np.float32(10.0) * np.log10(bundle.power[name]) + np.float32(0.2) * (bundle.angle - np.float32(38.5))
+        total += ((level - np.float32(dry)) ** 2 - (level - np.float32(water)) ** 2) / np.float32(12.5)
+    return total
+
+
+def seconds(task: Callable[[], object], repeats: int) -> float:
+    task()
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        task()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sides", type=int, nargs="+", default=[1024, 2048])
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    for side in options.sides:
+        during, before = look(side, 0.5, 1), look(side, 0.05, 2)
+        yardstick = seconds(lambda look=during: plain(look), options.repeats)  # type: ignore[misc]
+        tasks = {
+            "plain numpy, two Gaussians": None,
+            "one look": lambda now=during: weigh_radar("radar", now),
+            "pair of looks": lambda now=during, past=before: weigh_radar("radar", now, past),
+        }
+        for name, task in tasks.items():
+            taken = yardstick if task is None else seconds(task, options.repeats)
+            print(f"{side:5d}²  {name:28s} {taken:7.2f} s {side * side / taken / 1e6:7.2f} Mpx/s {taken / yardstick:6.1f}×")
+
+
+if __name__ == "__main__":
+    main()

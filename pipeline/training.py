@@ -1,0 +1,64 @@
+"""Units with a known truth to chips: exactly what `map` would give the network, cut to squares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalogs.records import RasterLayer
+from models.chips import write_chip
+from pipeline.align import align
+from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER
+from pipeline.clock import StageClock
+from pipeline.job import Job
+from pipeline.methods import network_input
+from pipeline.observe import observe
+from pipeline.plan import Unit, make_plan
+from pipeline.prepare import prepare
+from pipeline.read import read_window
+from pipeline.science import load_science
+
+IGNORED = 255
+TO_STATE = {0: 0, OPEN_WATER: 1, REFERENCE_WATER: 1, FLOODED_VEGETATION: 2}
+"""Class of the truth → state of the network, which maps the water of the moment, permanent or not."""
+
+
+def write_chips(job: Job, truth: Path, folder: Path, group: str, side: int) -> int:
+    """Write the chips of every unit of a job, once with its "before" scenes and once without; how many.
+
+    `truth`: raster of class codes; `group`: chips of one group are never split between training and validation.
+    """
+    science = load_science(job.science)
+    plan = make_plan(job)
+    prepared = prepare(plan, science, lambda _: None)
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for unit in plan.units:
+        states = _states(truth, unit)
+        for name, variant in (("pair", unit), ("single", replace(unit, before=()))):
+            looks = observe(variant, science, prepared, StageClock()).compute(scheduler="threads")
+            inputs = network_input(looks, prepared.belief(science), unit.box.shape.yx)
+            for row, column in _corners(unit, side):
+                path = folder / f"{group}_{unit.id}_{name}_{row}_{column}.npz"
+                write_chip(path, inputs.window(row, column, side, side), states[row : row + side, column : column + side])
+                count += 1
+    return count
+
+
+def _states(truth: Path, unit: Unit) -> NDArray[np.uint8]:
+    values = align(read_window(RasterLayer(href=str(truth.absolute())), unit.box), unit.box, "mask")
+    states = np.full(values.shape, IGNORED, dtype=np.uint8)
+    for code, state in TO_STATE.items():
+        states[values == code] = state
+    return states
+
+
+def _corners(unit: Unit, side: int) -> Iterator[tuple[int, int]]:
+    rows, columns = unit.box.shape.yx
+    for row in range(0, rows - side + 1, side):
+        for column in range(0, columns - side + 1, side):
+            yield row, column

@@ -1,0 +1,158 @@
+"""What a run's items say of it as a whole: the scenes, what each sensor saw, and the caveats of the map."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.compare import finished_units
+from pipeline.ledger import read_item
+
+Item = dict[str, Any]
+CLOUD_TEST = "scene-classification"
+"""The cloud test of an optical product that brings its own; any other stands in for it."""
+SHARES = ("unknown_angle_share", "smooth_dry_share")
+
+
+@dataclass
+class SensorAccount:
+    """One sensor over all units of a run."""
+
+    pixels: int = 0
+    observed: float = 0.0
+    """Pixels that it saw."""
+    flagged: dict[str, float] = field(default_factory=dict)
+    """By name of a share: pixels among those seen."""
+    cloud_tests: set[str] = field(default_factory=set)
+    looks: list[float] = field(default_factory=list)
+
+    @property
+    def observed_share(self) -> float:
+        """Share of the run's pixels that it saw."""
+        return self.observed / self.pixels if self.pixels else 0.0
+
+    def share(self, name: str) -> float:
+        """Share of the pixels it saw that carry a flag."""
+        return self.flagged.get(name, 0.0) / self.observed if self.observed else 0.0
+
+
+@dataclass
+class Account:
+    """A run as its items tell it."""
+
+    name: str
+    legend: str
+    """"flood", or "water" where nothing tells flood from permanent water."""
+    delivered: str
+    science: str
+    software: str
+    instant: str
+    units: int
+    bounds: tuple[float, float, float, float]
+    """West, south, east, north in degrees."""
+    sensors: dict[str, SensorAccount]
+    scenes: list[dict[str, str]]
+    """Window, sensor, platform, time, id; each scene once."""
+    missing: dict[str, list[str]]
+    """Sensors of the job without a scene, by window."""
+
+
+def account_of(run: Path) -> Account:
+    """Read the items of a run's units; RunError if there are none."""
+    items = list(_items(run))
+    first = items[0]["properties"]
+    boxes = [item["bbox"] for item in items]
+    return Account(
+        name=str(first.get("overbank:job", run.name)),
+        legend="water" if any(_property(item, "legend") == "water" for item in items) else "flood",
+        delivered=str(first.get("overbank:delivered", "")),
+        science=str(first.get("overbank:science", "")),
+        software=str(first.get("processing:software", {}).get("overbank", "")),
+        instant=str(first.get("datetime", "")),
+        units=len(items),
+        bounds=(min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)),
+        sensors=_sensors(items),
+        scenes=_scenes(items),
+        missing=_missing(run),
+    )
+
+
+def _items(run: Path) -> Iterator[Item]:
+    for folder in finished_units(run):
+        item = read_item(folder)
+        assert item is not None
+        yield item
+
+
+def _property(item: Item, name: str) -> Any:
+    return item["properties"].get(f"overbank:{name}")
+
+
+def _missing(run: Path) -> dict[str, list[str]]:
+    path = run / "run.json"
+    if not path.is_file():
+        return {}
+    missing: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")).get("missing", {})
+    return missing
+
+
+def _scenes(items: list[Item]) -> list[dict[str, str]]:
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for item in items:
+        for window, scenes in (_property(item, "scenes") or {}).items():
+            for scene in scenes:
+                found[window, scene["id"]] = {"window": window, **scene}
+    return sorted(found.values(), key=lambda scene: (scene["window"], scene["time"]))
+
+
+def _sensors(items: list[Item]) -> dict[str, SensorAccount]:
+    found: dict[str, SensorAccount] = {}
+    for item in items:
+        rows, columns = item["properties"]["proj:shape"]
+        for sensor, fact in (_property(item, "sensors") or {}).items():
+            _add(found.setdefault(sensor, SensorAccount()), rows * columns, fact)
+    return found
+
+
+def _add(account: SensorAccount, pixels: int, fact: dict[str, Any] | str) -> None:
+    """`fact` is a sentence ("no scene") where the sensor said nothing of the unit."""
+    account.pixels += pixels
+    if isinstance(fact, str):
+        return
+    observed = pixels * float(fact.get("observed_share", 0.0))
+    account.observed += observed
+    for name in SHARES:
+        account.flagged[name] = account.flagged.get(name, 0.0) + observed * float(fact.get(name, 0.0))
+    if "cloud_test" in fact:
+        account.cloud_tests.add(str(fact["cloud_test"]))
+    if fact.get("looks") is not None:
+        account.looks.append(float(fact["looks"]))
+
+
+def caveats(account: Account) -> list[str]:
+    """What a reader of the map must know, one sentence each."""
+    told = []
+    if account.legend == "water":
+        told.append("water, not flood: no reference (neither a before date nor reference water was given)")
+    for window, sensors in account.missing.items():
+        told += [f"{sensor}: no scene {window} the flood" for sensor in sensors]
+    for sensor, one in account.sensors.items():
+        told += _sensor_caveats(sensor, one)
+    return told
+
+
+def _sensor_caveats(sensor: str, one: SensorAccount) -> list[str]:
+    stand_ins = sorted(one.cloud_tests - {CLOUD_TEST})
+    told = [f"{sensor}: no scene classification, so the cloud test is a stand-in: {test}" for test in stand_ins]
+    if one.share("unknown_angle_share") > 0:
+        share = one.share("unknown_angle_share")
+        told.append(f"{sensor}: incidence angle unknown in {share:.1%} of what it saw, marginalized over its range")
+    if one.share("smooth_dry_share") > 0.005:
+        share = one.share("smooth_dry_share")
+        told.append(
+            f"{sensor}: smooth dry ground looks like water in {share:.1%} of what it saw; evidence near zero there"
+        )
+    return told

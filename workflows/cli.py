@@ -1,0 +1,210 @@
+"""The command line: one command a verb. Heavy imports wait until a verb needs them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+MISTAKE, INTERRUPTED = 2, 130
+DISK_TROUBLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR)
+
+
+class Verbs(TyperGroup):
+    """Commands whose users never see a traceback for a mistake of their own; a bug keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb; a known error becomes one message and exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted; run the same command again to go on", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as problem:
+            if not _is_mistake(problem):
+                raise
+            typer.echo(f"error: {problem}", err=True)
+            raise typer.Exit(MISTAKE) from None
+
+
+def _is_mistake(problem: Exception) -> bool:
+    """Whether the message is meant for the user: what they gave, or where they let us write."""
+    from catalogs.errors import CatalogError
+    from models.contract import ContractMismatch
+    from pipeline.errors import PipelineError
+
+    known = isinstance(problem, CatalogError | PipelineError | ContractMismatch)
+    return known or (isinstance(problem, OSError) and problem.errno in DISK_TROUBLE)
+
+
+class Device(StrEnum):
+    """Where networks run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Flood maps from radar and optics.",
+)
+catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
+app.add_typer(catalog_app, name="catalog")
+
+JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job: where, when, which sensors and methods.")]
+Out = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write into; made if it is not there.")]
+Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the same as JSON.")]
+Size = Annotated[int, typer.Option(min=32, help="Side of the simulated area in pixels of 10 m.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes.")]
+On = Annotated[Device, typer.Option(help="Where networks run.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"overbank {version('overbank')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Flood maps from C-band radar, L-band radar and optics, fused as evidence."""
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Lines of progress on standard error, each with the seconds since the start; on a terminal with a spinner."""
+    err = Console(stderr=True, highlight=False)
+    start = perf_counter()
+
+    def line(text: str) -> None:
+        err.print(f"{perf_counter() - start:7.1f} s  {text}", markup=False, soft_wrap=True)
+
+    if not err.is_terminal:
+        yield line
+        return
+    with err.status("starting") as status:
+
+        def told(text: str) -> None:
+            line(text)
+            status.update(text.split(":", maxsplit=1)[0])
+
+        yield told
+
+
+@app.command()
+def plan(job: JobFile, json_file: Json = None) -> None:
+    """Show the units, scenes and sizes of a job, and what is missing; runs nothing."""
+    from catalogs.publish import write_json
+    from workflows.plan import plan_job, plan_record
+    from workflows.tables import console, show_plan
+
+    planned = plan_job(job)
+    show_plan(planned, console())
+    if json_file is not None:
+        write_json(json_file, plan_record(planned))
+
+
+@app.command("map")
+def map_(
+    job: JobFile,
+    out: Out,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = None,
+    device: On = Device.auto,
+) -> None:
+    """Map a job into a run folder; what is done already is not done again."""
+    from workflows.account import account_of
+    from workflows.compare import compare
+    from workflows.demo import peak_rss_mb
+    from workflows.map import map_flood
+    from workflows.tables import console, show_comparison, show_run
+
+    with _progress() as say:
+        mapped = map_flood(job, out, scheduler=scheduler, device=device.value, say=say)
+        areas = compare(out)
+    show_comparison(areas, console())
+    show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
+    typer.echo(f"{out}: {mapped.units} units, {mapped.skipped} of them done before")
+
+
+@app.command()
+def compare(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of `overbank map`.")],
+    reference: Annotated[Path | None, typer.Option(help="Raster: 0 dry, 1 flood, 2 flooded plants, 3 water.")] = None,
+    json_file: Json = None,
+) -> None:
+    """Compare the methods of a run with each other and with a reference."""
+    from workflows.compare import compare as compare_run
+    from workflows.tables import console, show_comparison
+
+    show_comparison(compare_run(run, reference, json_file), console())
+
+
+@app.command()
+def simulate(
+    out: Out,
+    size: Size,
+    seed: Seed,
+    flood: Annotated[bool, typer.Option("--flood/--no-flood", help="A flood, or a quiet window.")] = True,
+) -> None:
+    """Simulate scenes of three sensors before and during a flood, and its truth, as a catalog."""
+    from workflows.simulate import simulate as run_simulation
+
+    catalog = run_simulation(out, size, seed, flood)
+    typer.echo(f"{catalog}\ntry: overbank map {out / 'job.yaml'} --out RUN")
+
+
+@app.command()
+def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) -> None:
+    """Simulate a flood, map it and hold the maps against the truth."""
+    from workflows.account import account_of
+    from workflows.demo import demo as run_demo
+    from workflows.tables import console, show_comparison, show_run
+
+    with _progress() as say:
+        summary = run_demo(out, size, seed, device=device.value, say=say)
+    show_comparison(summary, console())
+    show_run(account_of(out / "run"), summary["seconds"], summary["peak_rss_mb"], console())
+    typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}")
+
+
+@catalog_app.command("ingest")
+def ingest(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Products on this disk.")],
+    out: Annotated[Path, typer.Option("--out", metavar="CATALOG", file_okay=False, help="Catalog to make or extend.")],
+    description: Annotated[Path | None, typer.Option(help="An overbank.yaml that lies elsewhere.")] = None,
+) -> None:
+    """Describe GeoTIFFs, JAXA mosaics or Sentinel-2 band files as items of a catalog."""
+    from catalogs.products import ingest as ingest_folder
+
+    found = ingest_folder(folder, out, description)
+    for name in found.items:
+        typer.echo(f"ingested {name}")
+    for reason in found.skipped:
+        typer.echo(f"left out: {reason}", err=True)
+    typer.echo(str(found.catalog))
+
+
+def main() -> None:
+    """Entry point of the `overbank` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""`overbank plan`: what a job will read and write, and every mistake in it, before any pixel is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+
+from catalogs.errors import SearchError
+from catalogs.records import Acquisition, Sensor
+from models.contract import read_contract, shipped
+from pipeline.area import job_area
+from pipeline.errors import JobError
+from pipeline.job import Job, load_job
+from pipeline.plan import Plan, Unit, area_km2, make_plan
+from pipeline.science import load_science
+from pipeline.yaml_lines import read_yaml
+
+WIDEST = 12.0
+"""Degrees of longitude: two UTM zones, beyond which the metres of one zone are no longer metres."""
+POLEWARD = 84.0
+"""Degrees of latitude where UTM ends."""
+
+
+def plan_job(job_file: Path) -> Plan:
+    """The plan of a job file; nothing but headers, catalog and contracts is read.
+
+    JobError names the line and the remedy of a mistake: in the job itself, in a file that it names, or an area and
+    dates for which there is no scene.
+    """
+    job = load_job(job_file)
+    try:
+        load_science(job.science)
+        network_of(job)
+        _check_reference(job)
+        _check_reach(job_area(job))
+        return make_plan(job)
+    except (JobError, SearchError) as problem:
+        raise _located(job_file, problem) from problem
+
+
+def network_of(job: Job) -> Path | None:
+    """Folder of the network's weights that the job needs; None where it asks for no network.
+
+    JobError if it is not there.
+    """
+    if "early" not in job.methods:
+        return None
+    try:
+        folder = job.weights or shipped("early")
+        read_contract(folder)
+    except (ValueError, FileNotFoundError) as problem:
+        field = "methods" if job.weights is None else "weights"
+        raise JobError(f"{field}: {problem} Name a folder of weights, or leave the method early out") from problem
+    return folder
+
+
+def _check_reference(job: Job) -> None:
+    if job.reference_water is not None and not job.reference_water.is_file():
+        raise JobError(f"reference_water: {job.reference_water} is not there; give a raster, or leave the field out")
+
+
+def _check_reach(area: BaseGeometry) -> None:
+    """One job is one UTM zone and its neighbours: farther away pixels are not of the size they claim."""
+    west, south, east, north = area.bounds
+    if east - west > WIDEST:
+        raise JobError(
+            f"area: spans {east - west:.0f}° of longitude; a job is mapped in one UTM zone, so keep it below "
+            f"{WIDEST:.0f}° and write one job for each part"
+        )
+    if max(abs(south), abs(north)) > POLEWARD:
+        raise JobError(f"area: reaches beyond {POLEWARD:.0f}° of latitude, where UTM ends; keep it within")
+
+
+def _located(job_file: Path, problem: Exception) -> JobError:
+    """The same mistake with the line of the job that it comes from."""
+    told = str(problem)
+    field = "during" if told.startswith("no scene found") else told.replace(" ", ":").split(":", maxsplit=1)[0]
+    line = read_yaml(job_file)[1].get((field,))
+    return JobError(f"{job_file} line {line}: {told}" if line else f"{job_file}: {told}")
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON values: what `overbank plan --json` writes."""
+    return {
+        "job": plan.job.name,
+        "mapped_instant": plan.at.isoformat(),
+        "methods": list(plan.job.methods),
+        "delivered": plan.job.delivered,
+        "area_km2": round(area_km2(plan), 3),
+        "bytes": plan.bytes,
+        "missing": plan.missing,
+        "problems": list(plan.problems),
+        "scenes": [_scene_record(scene, window) for window, scene in windowed(plan)],
+        "units": [_unit_record(unit) for unit in plan.units],
+    }
+
+
+def windowed(plan: Plan) -> list[tuple[str, Acquisition]]:
+    """All scenes of a plan with their window, in the order of time."""
+    pairs = [("before", scene) for scene in plan.before] + [("during", scene) for scene in plan.during]
+    return sorted(pairs, key=lambda pair: (pair[0], pair[1].time))
+
+
+def unit_bytes(unit: Unit) -> int | None:
+    """Size of the scenes that a unit touches, each whole: what it reads is less. None where a catalog does not say."""
+    sizes = [scene.bytes for scene in unit.scenes]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def by_sensor(scenes: Iterable[Acquisition]) -> dict[Sensor, list[str]]:
+    """Ids of scenes by sensor."""
+    found: dict[Sensor, list[str]] = {}
+    for scene in scenes:
+        found.setdefault(scene.sensor, []).append(scene.id)
+    return found
+
+
+def _scene_record(scene: Acquisition, window: str) -> dict[str, Any]:
+    return {
+        "id": scene.id,
+        "window": window,
+        "sensor": scene.sensor,
+        "platform": scene.platform,
+        "time": scene.time.isoformat(),
+        "bytes": scene.bytes,
+    }
+
+
+def _unit_record(unit: Unit) -> dict[str, Any]:
+    return {
+        "id": unit.id,
+        "shape": list(unit.box.shape.yx),
+        "crs": str(unit.box.crs),
+        "bounds": list(unit.box.boundingbox.bbox),
+        "before": by_sensor(unit.before),
+        "during": by_sensor(unit.during),
+        "bytes": unit_bytes(unit),
+    }

@@ -1,0 +1,133 @@
+"""Plans, runs and comparisons as tables for a terminal or a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.plan import Plan, area_km2
+from workflows.account import Account, caveats
+from workflows.plan import unit_bytes, windowed
+
+SCORES = {"flood_iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall"}
+UNITS_SHOWN = 20
+LOG_WIDTH = 120
+
+
+def console() -> Console:
+    """Standard output; wide and plain where it is no terminal."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=LOG_WIDTH)
+
+
+def size_text(count: int | None) -> str:
+    """Bytes for people."""
+    if count is None:
+        return "unknown"
+    value = float(count)
+    for name in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {name}" if name == "B" else f"{value:.1f} {name}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def ratio_text(value: float | None) -> str:
+    """A score; a dash where there is none to give."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def show_plan(plan: Plan, out: Console) -> None:
+    """Job, scenes, units, and what is missing."""
+    _say(
+        out, f"{plan.job.name}: {area_km2(plan):.1f} km² in {len(plan.units)} units of {plan.job.resolution:g} m pixels"
+    )
+    _say(out, f"maps the state of {plan.at:%Y-%m-%d %H:%M} UTC (t*: the latest radar pass of the flood window, if any)")
+    _say(out, f"methods {', '.join(plan.job.methods)}; delivers {plan.job.delivered}; science {plan.job.science}")
+    rows = [
+        (window, scene.sensor, scene.platform, f"{scene.time:%Y-%m-%d %H:%M}", scene.id, size_text(scene.bytes))
+        for window, scene in windowed(plan)
+    ]
+    out.print(_table("Scenes", ("window", "sensor", "platform", "time, UTC", "id", "size"), rows, words=5))
+    out.print(_units_table(plan))
+    if len(plan.units) > UNITS_SHOWN:
+        _say(out, f"… and {len(plan.units) - UNITS_SHOWN} more units; --json FILE lists all")
+    _say(out, f"to read at most: {size_text(plan.bytes)}")
+    for window, sensors in plan.missing.items():
+        _say(out, f"missing {window} the flood: {', '.join(sensors)}")
+    for problem in plan.problems:
+        _say(out, f"left out: {problem}")
+
+
+def _units_table(plan: Plan) -> Table:
+    rows = []
+    for unit in plan.units[:UNITS_SHOWN]:
+        counts = [
+            " / ".join(str(sum(scene.sensor == sensor for scene in scenes)) for scenes in (unit.before, unit.during))
+            for sensor in plan.job.sensors
+        ]
+        height, width = unit.box.shape.yx
+        rows.append((unit.id, f"{height} × {width}", *counts, size_text(unit_bytes(unit))))
+    head = ("unit", "pixels", *plan.job.sensors, "scenes' size")
+    return _table("Units: scenes of each sensor, before / during", head, rows)
+
+
+def show_comparison(found: Mapping[str, Any], out: Console) -> None:
+    """Areas and scores by method, agreement by pair."""
+    scored = found["reference"] is not None
+    head = ["method", f"{found['legend']}, km²", "observed"]
+    head += ["true km²", *SCORES.values(), "IoU where observed"] if scored else []
+    rows = [_method_row(name, method, scored) for name, method in found["methods"].items()]
+    title = f"Against {found['reference']}" if scored else f"Area of {found['legend']} by method"
+    out.print(_table(title, head, rows))
+    pairs = [
+        (
+            pair,
+            ratio_text(one["agreement"]),
+            ratio_text(one["flood_iou"]),
+            f"{one['only_first']}",
+            f"{one['only_second']}",
+        )
+        for pair, one in found["agreement"].items()
+    ]
+    if pairs:
+        head = ["methods", "same class", f"IoU of {found['legend']}", "only first, px", "only second, px"]
+        out.print(_table("Agreement where both observed", head, pairs))
+
+
+def _method_row(name: str, method: Mapping[str, Any], scored: bool) -> list[str]:
+    row = [name, f"{method['area_km2']:.2f}", f"{method['observed_share']:.1%}"]
+    if scored:
+        row += [f"{method['true_area_km2']:.2f}", *(ratio_text(method[score]) for score in SCORES)]
+        row.append(ratio_text(method["where_observed"]["flood_iou"]))
+    return row
+
+
+def show_run(account: Account, seconds: Mapping[str, float], peak_rss_mb: float, out: Console) -> None:
+    """What a run took, what each sensor saw, and the caveats of its map."""
+    told = "  ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    _say(out, f"seconds by stage: {told}")
+    _say(out, f"peak memory of this process: {peak_rss_mb:.0f} MB")
+    seen = ", ".join(f"{sensor} {one.observed_share:.1%}" for sensor, one in account.sensors.items())
+    _say(out, f"observed: {seen}")
+    for caveat in caveats(account):
+        _say(out, f"note: {caveat}")
+
+
+def _say(out: Console, text: str) -> None:
+    out.print(escape(text), soft_wrap=True)
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Table:
+    """The first `words` columns hold words and stand on the left, the others numbers."""
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for number, name in enumerate(head):
+        table.add_column(escape(name), justify="left" if number < words else "right", no_wrap=number == 0)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
