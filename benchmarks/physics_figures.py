@@ -52,8 +52,9 @@ def backscatter_against_angle() -> Figure:
         axis.plot(angle, 10 * np.log10(soil), ":", color=COLOURS["bare_dry"])
         if band == "C":
             axis.plot(angle, water_line(angle), ":", color=COLOURS["open_water"])
-        label(axis, f"{channel}", "incidence (degrees)", "sigma0 (dB)" if band == "C" else "")
-    axes[1].legend(fontsize=6, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 0.90), framealpha=0.8)
+        label(axis, channel, "incidence (degrees)", "sigma0 (dB)" if band == "C" else "")
+    axes[0].set_ylim(-34, -1)
+    axes[0].legend(fontsize=6, ncols=3, loc="lower left")
     return figure
 
 
@@ -67,7 +68,7 @@ def evidence_of_one_look() -> Figure:
         smooth = (told.reasons[0] & Reason.SMOOTH_DRY) > 0
         axis.fill_between(LEVELS, -14, 14, where=smooth, color="#999999", alpha=0.35, lw=0, label="SMOOTH_DRY")
         axis.axhline(0.0, color="black", lw=0.5)
-        axis.axvline(noise_db + 1.06, color="black", lw=0.5, ls="--")
+        axis.axvline(noise_db, color="black", lw=0.5, ls="--")
         axis.set_ylim(-10, 8)
         label(axis, f"{band}-{polarization}", "gamma0 with noise (dB)", "evidence (nat)" if band == "C" else "")
     axes[0].legend(fontsize=6, loc="lower left")

@@ -27,7 +27,7 @@ def power_from_amplitude(dn: ArrayLike, calibration_db: float) -> NDArray[np.flo
     The square is inside: one public page prints 10·log10(DN) - 83, which is 31.5 dB too low at -20 dB.
     """
     amplitude = np.asarray(dn, dtype=np.float64)
-    return amplitude * amplitude * 10.0 ** (calibration_db / 10.0)
+    return np.asarray(amplitude * amplitude * 10.0 ** (calibration_db / 10.0))
 
 
 def mean_power_db(level: ArrayLike) -> float:

@@ -64,9 +64,7 @@ def _soil_water_index(frequency: float, static: float, relaxation: float, conduc
     return complex(np.sqrt(debye - 1j * conductivity / (omega * VACUUM_PERMITTIVITY)))
 
 
-def vegetation_permittivity(
-    frequency: float, moisture: Real, conductivity: float = 1.27
-) -> NDArray[np.complex128]:
+def vegetation_permittivity(frequency: float, moisture: Real, conductivity: float = 1.27) -> NDArray[np.complex128]:
     """Relative permittivity of leaves and stems.
 
     Dual dispersion of free and bound water (Ulaby and El-Rayes 1987, equations 2, 8-10, 14-17). `frequency`

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from functools import reduce
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy import ndimage
 from harmonization.bundle import Evidence
 
 Array = NDArray[np.float32]
+Name = TypeVar("Name", bound=str)
 
 STAND_MEMORY = 0.7
 """Correlation of flooding between neighbouring samples of one stand, about 75 m apart [M]."""
@@ -42,7 +44,7 @@ class Belief:
     def log_odds(self) -> NDArray[np.float32]:
         """(2,) prior log-odds of each wet state against dry."""
         dry = 1.0 - self.water - self.vegetation
-        return np.log(np.array([self.water / dry, self.vegetation / dry])).astype(np.float32)
+        return np.asarray(np.log(np.array([self.water / dry, self.vegetation / dry])), dtype=np.float32)
 
 
 def relax(llr: ArrayLike, hours: ArrayLike, stationary: float, memory_hours: float) -> Array:
@@ -82,7 +84,7 @@ def mixed_cell_share(finer: Array, cell: int) -> Array:
     """
     size = cell // 2 * 2 + 1
     share = ndimage.uniform_filter(finer.astype(np.float32), size, mode="nearest")
-    return np.minimum(np.abs(finer - share), 0.5).astype(np.float32)
+    return np.asarray(np.minimum(np.abs(finer - share), 0.5), dtype=np.float32)
 
 
 def binary_witness(sensitivity: float, specificity: float) -> tuple[float, float]:
@@ -162,12 +164,12 @@ def contribution(evidence: Evidence, hours: ArrayLike, belief: Belief, crossover
     return np.where(evidence.observed, aged, np.float32(0.0))
 
 
-def contributions(looks: Mapping[str, tuple[Evidence, Array]], belief: Belief) -> dict[str, Array]:
+def contributions(looks: Mapping[Name, tuple[Evidence, Array]], belief: Belief) -> dict[Name, Array]:
     """What each sensor adds, the finest first: a coarser one is doubted where the finer see its cell to be mixed.
 
     `looks`: by sensor, its evidence and the hours (y, x) between its look and t*.
     """
-    added: dict[str, Array] = {}
+    added: dict[Name, Array] = {}
     for sensor in sorted(looks, key=lambda name: looks[name][0].cell):
         evidence, hours = looks[sensor]
         shares: ArrayLike = 0.0

@@ -29,7 +29,7 @@ _MEAN_STEP_DB = 0.25
 _DECIBEL = math.log(10.0) / 10.0
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _log_density(intensity: float, mean: float, std: float, looks: float, noise: float, step: float) -> float:
     """ln p(I | class) by the trapezoid rule, summed in the log domain (log-sum-exp)."""
     low, high = -8.0, 8.0
@@ -53,7 +53,7 @@ def _log_density(intensity: float, mean: float, std: float, looks: float, noise:
     return best + math.log(total * step) + constant + (looks - 1.0) * log_intensity
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _fill(intensity: Vector, means: Vector, std: float, looks: float, noise: float, step: float) -> Vector:
     table = np.empty((means.size, intensity.size), dtype=np.float64)
     for row in range(means.size):
@@ -62,7 +62,7 @@ def _fill(intensity: Vector, means: Vector, std: float, looks: float, noise: flo
     return table
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _interpolate(
     table: Vector, x0: float, dx: float, y0: float, dy: float, x: NDArray[np.float32], y: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -117,9 +117,7 @@ class LikelihoodTable:
 _LOCK = Lock()
 
 
-def likelihood_table(
-    std_db: float, looks: float, noise: float, means_db: tuple[float, float]
-) -> LikelihoodTable:
+def likelihood_table(std_db: float, looks: float, noise: float, means_db: tuple[float, float]) -> LikelihoodTable:
     """The table for class means between two levels, within 0.01 nat of the integral for 1 to 500 looks.
 
     Kept once a process: the threads of a worker share it.

@@ -46,7 +46,7 @@ def normalized_difference(a: Float, b: Float) -> Float:
     total = a + b
     valid = np.isfinite(total) & (total > 1e-4)
     ratio = np.divide(a - b, total, out=np.full(total.shape, np.nan, dtype=np.float32), where=valid)
-    return np.clip(ratio, -1.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip(ratio, -1.0, 1.0), dtype=np.float32)
 
 
 def ndwi(green: Float, nir: Float) -> Float:

@@ -53,10 +53,9 @@ class _Samples:
 
     def take(self, keep: NDArray[np.bool_]) -> _Samples:
         """The samples of some pixels."""
-        cut = lambda arrays: {name: values[keep] for name, values in arrays.items()}  # noqa: E731
-        return _Samples(
-            cut(self.level), cut(self.signal), None if self.angle is None else self.angle[keep], self.bundle
-        )
+        level = {name: values[keep] for name, values in self.level.items()}
+        signal = {name: values[keep] for name, values in self.signal.items()}
+        return _Samples(level, signal, None if self.angle is None else self.angle[keep], self.bundle)
 
     @property
     def size(self) -> int:
@@ -123,9 +122,9 @@ def _samples(bundle: RadarBundle, pixels: NDArray[np.bool_], known: bool) -> _Sa
                 raw > 0, 10 * np.log10(np.maximum(raw, 1e-6)), np.where(np.isnan(raw), np.nan, _FLOOR_DB)
             ).astype(np.float32)
             clear = raw > 2.0 * noise
-            signals[polarization] = np.where(
-                clear, 10 * np.log10(np.where(clear, raw - noise, 1.0)), np.nan
-            ).astype(np.float32)
+            signals[polarization] = np.where(clear, 10 * np.log10(np.where(clear, raw - noise, 1.0)), np.nan).astype(
+                np.float32
+            )
     angle = bundle.angle[pixels] if known and bundle.angle is not None else None
     return _Samples(levels, signals, angle, bundle)
 

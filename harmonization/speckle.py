@@ -26,7 +26,7 @@ def multilook(power: Array, size: int) -> Array:
     total = ndimage.uniform_filter(np.where(seen, power, 0.0).astype(np.float64), size, mode="constant")
     share = ndimage.uniform_filter(seen.astype(np.float64), size, mode="constant")
     mean = np.divide(total, share, out=np.full(power.shape, np.nan), where=seen & (share > 1e-9))
-    return mean.astype(np.float32)
+    return np.asarray(mean, dtype=np.float32)
 
 
 def equivalent_looks(samples: Sequence[Array], lag: int = 1, block: int = 64) -> float | None:
@@ -51,7 +51,9 @@ def equivalent_looks(samples: Sequence[Array], lag: int = 1, block: int = 64) ->
 
 def _blocks(sample: Array, side: int) -> list[Array]:
     rows, columns = sample.shape
-    return [sample[top : top + side, left : left + side] for top in range(0, rows, side) for left in range(0, columns, side)]
+    return [
+        sample[top : top + side, left : left + side] for top in range(0, rows, side) for left in range(0, columns, side)
+    ]
 
 
 def _log_differences(sample: Array, lag: int) -> NDArray[np.float64]:
@@ -60,7 +62,7 @@ def _log_differences(sample: Array, lag: int) -> NDArray[np.float64]:
         logs = np.log(sample.astype(np.float64))
         pairs = [(logs[lag:] - logs[:-lag]).ravel(), (logs[:, lag:] - logs[:, :-lag]).ravel()]
     differences = np.concatenate(pairs)
-    return differences[np.isfinite(differences)]
+    return np.asarray(differences[np.isfinite(differences)])
 
 
 def _looks_of_log_variance(variance: float) -> float:

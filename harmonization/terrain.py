@@ -16,7 +16,7 @@ STEEP = 5.0
 def slope_degrees(elevation: NDArray[np.float32], pixel: tuple[float, float]) -> NDArray[np.float32]:
     """Slope of (y, x) elevation in m from both axes; `pixel` is (height, width) in m; NaN spreads to its neighbours."""
     down, across = np.gradient(elevation.astype(np.float64), pixel[0], pixel[1])
-    return np.rad2deg(np.arctan(np.hypot(down, across))).astype(np.float32)
+    return np.asarray(np.rad2deg(np.arctan(np.hypot(down, across))), dtype=np.float32)
 
 
 def drainage_prior_factor(height_above_drainage: ArrayLike, slope: ArrayLike = 0.0) -> NDArray[np.float64]:

@@ -29,10 +29,10 @@ def align(window: NativeWindow | None, target: GeoBox, kind: Kind) -> NDArray[np
         window.values,
         result,
         src_transform=window.box.affine,
-        src_crs=window.box.crs.to_wkt(),
+        src_crs=str(window.box.crs),
         src_nodata=np.nan,
         dst_transform=target.affine,
-        dst_crs=target.crs.to_wkt(),
+        dst_crs=str(target.crs),
         dst_nodata=np.nan,
         resampling=Resampling.nearest if kind == "mask" else _resampling(window.box, target),
         tolerance=0.0,
@@ -49,5 +49,5 @@ def native_pixel(source: GeoBox, target: GeoBox) -> float:
     """Width of a source pixel in units of the target's CRS, near the middle of the source."""
     if source.crs == target.crs:
         return float(source.resolution.map(abs).x)
-    here = source.center_pixel.to_crs(target.crs) if hasattr(source, "center_pixel") else source.to_crs(target.crs)
+    here = source.center_pixel.to_crs(str(target.crs))
     return float(here.resolution.map(abs).x)

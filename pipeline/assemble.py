@@ -96,7 +96,9 @@ def _reference_layer(known: tuple[Mask, Mask] | None, inside: Mask) -> Layer:
 
 def _witnesses(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, at: Any) -> dict[str, Layer]:
     """What each sensor saw and said, method or no method."""
-    evidence = [look.evidence if (look := looks.get(sensor)) else blind(sensor, inside.shape, at) for sensor in job.sensors]
+    evidence = [
+        look.evidence if (look := looks.get(sensor)) else blind(sensor, inside.shape, at) for sensor in job.sensors
+    ]
     values = np.concatenate([to_file_units(one.llr, KINDS["evidence"], one.observed & inside) for one in evidence])
     names = [f"{one.sensor} {state} : dry" for one in evidence for state in ("open water", "flooded vegetation")]
     reasons = np.stack([np.where(inside, one.reasons, 0) for one in evidence])
@@ -171,5 +173,3 @@ def _fact(look: SensorLook, inside: Mask) -> dict[str, Any]:
         share = float((flags & np.uint16(reason) != 0).mean()) if flags.size else 0.0
         fact[f"{reason.name.lower()}_share"] = round(share, 4)  # type: ignore[union-attr]
     return fact | {"looks": look.bundle.looks, "change_detection": look.before is not None}
-
-

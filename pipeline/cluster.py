@@ -40,7 +40,9 @@ def _distributed(units: Iterator[Unit], setting: Setting, scheduler: str) -> Ite
         raise RunError(f"scheduler {scheduler}: no answer ({problem}); start it, or leave --scheduler out") from problem
     with client:
         width = IN_FLIGHT * max(1, sum(client.nthreads().values()))
-        first = [client.submit(_on_worker, unit, setting, pure=False) for unit, _ in zip(units, range(width), strict=False)]
+        first = [
+            client.submit(_on_worker, unit, setting, pure=False) for unit, _ in zip(units, range(width), strict=False)
+        ]
         waiting = as_completed(first, with_results=True)
         for future, result in waiting:
             yield result

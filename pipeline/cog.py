@@ -39,7 +39,7 @@ def write_scene(path: Path, values: NDArray[np.generic], box: GeoBox, nodata: fl
 
 def _place(box: GeoBox) -> dict[str, object]:
     rows, columns = box.shape.yx
-    return {"height": rows, "width": columns, "crs": box.crs.to_wkt(), "transform": box.affine}
+    return {"height": rows, "width": columns, "crs": str(box.crs), "transform": box.affine}
 
 
 def _profile(layer: Layer, box: GeoBox) -> dict[str, object]:

@@ -57,7 +57,9 @@ def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
         legends.add(item["properties"]["overbank:legend"])
         _add_unit(folder, item["properties"]["overbank:legend"], reference, tallies, pairs)
     if reference is not None and not any(_total(tally.against) for tally in tallies.values()):
-        raise ReferenceFileError(f"{reference}: covers no pixel of the run; check its coordinates and its values 0 to 3")
+        raise ReferenceFileError(
+            f"{reference}: covers no pixel of the run; check its coordinates and its values 0 to 3"
+        )
     return {
         "legend": "water" if "water" in legends else "flood",
         "units": len(folders),
@@ -132,10 +134,14 @@ def _summary(tally: Tally, has_reference: bool) -> dict[str, Any]:
     }
     if not has_reference:
         return summary
-    return summary | _scores(tally.against) | {
-        "true_area_km2": round(tally.true_area_km2, 4),
-        "where_observed": _scores(tally.against_observed),
-    }
+    return (
+        summary
+        | _scores(tally.against)
+        | {
+            "true_area_km2": round(tally.true_area_km2, 4),
+            "where_observed": _scores(tally.against_observed),
+        }
+    )
 
 
 def _scores(found: Confusion) -> dict[str, float | None]:

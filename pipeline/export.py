@@ -65,7 +65,7 @@ def unit_item(unit: Unit, layers: UnitLayers, folder: Path) -> pystac.Item:
 def _properties(unit: Unit) -> dict[str, Any]:
     box = unit.box
     return {
-        "proj:code": f"EPSG:{box.crs.to_epsg()}",
+        "proj:code": str(box.crs),
         "proj:shape": list(box.shape.yx),
         "proj:transform": list(box.affine)[:6],
         "processing:level": "L4",
@@ -121,7 +121,9 @@ def publish_run(run: Path, items: Mapping[str, dict[str, Any]], title: str) -> N
     boxes = [item["bbox"] for item in items.values()]
     times = [item["properties"]["datetime"] for item in items.values()]
     extent = pystac.Extent(
-        pystac.SpatialExtent([[min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)]]),
+        pystac.SpatialExtent(
+            [[min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)]]
+        ),
         pystac.TemporalExtent([[_moment(min(times)), _moment(max(times))]]),
     )
     collection = pystac.Collection(COLLECTION, f"Units of {title}", extent, title=title, license="other")

@@ -30,9 +30,9 @@ def utm_crs(area: BaseGeometry) -> CRS:
     return CRS(f"EPSG:{(32600 if middle.y >= 0 else 32700) + zone}")
 
 
-def project(area: BaseGeometry, crs: CRS) -> BaseGeometry:
+def project(area: BaseGeometry, crs: CRS | None) -> BaseGeometry:
     """An area in longitude and latitude as metres of a CRS, its edges densified to about a kilometre."""
-    transformer = Transformer.from_crs(4326, crs.to_wkt(), always_xy=True)
+    transformer = Transformer.from_crs(4326, str(crs), always_xy=True)
     return reshape(transformer.transform, shapely.segmentize(area, 0.01))
 
 

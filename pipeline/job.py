@@ -79,7 +79,8 @@ class Job(Record):
     def delivered(self) -> MethodName:
         """The method whose map becomes `flood_class`: what the job says, else physics, else the next best."""
         order: tuple[MethodName, ...] = ("physics", "early", "radar_threshold", "ndwi")
-        return self.deliver or next(name for name in order if name in self.methods)
+        best = next(name for name in order if name in self.methods)
+        return best if self.deliver is None else self.deliver
 
 
 def span(window: tuple[Moment, Moment]) -> tuple[datetime, datetime]:

@@ -72,7 +72,9 @@ class UnitLayers:
 
 
 KINDS: dict[str, LayerKind] = {
-    "flood_class": LayerKind("Flood classes of the delivered method", "uint8", 255, classes=FLOOD_CLASSES, overviews="mode"),
+    "flood_class": LayerKind(
+        "Flood classes of the delivered method", "uint8", 255, classes=FLOOD_CLASSES, overviews="mode"
+    ),
     "flood_probability": LayerKind("Probability of flood", "uint8", 255, unit="%"),
     "water_extent": LayerKind("All observed water", "uint8", 255, classes=YES_NO, overviews="mode"),
     "reference_water": LayerKind("Permanent or seasonal water", "uint8", 255, classes=YES_NO, overviews="mode"),
@@ -91,12 +93,16 @@ KINDS: dict[str, LayerKind] = {
     ),
     "ndwi": LayerKind("Normalized difference water index", "int16", -32768, scale=0.0001),
     "ndwi_water": LayerKind("Water by the NDWI rule", "uint8", 255, classes=YES_NO, overviews="mode"),
-    "agreement": LayerKind("NDWI rule against the delivered map", "uint8", 255, classes=AGREEMENT_CLASSES, overviews="mode"),
+    "agreement": LayerKind(
+        "NDWI rule against the delivered map", "uint8", 255, classes=AGREEMENT_CLASSES, overviews="mode"
+    ),
 }
 """By file stem; `methods/NAME` is of the kind "flood_class", `probability/NAME` of "flood_probability"."""
 
 
-def layer(name: str, values: NDArray[Any], bands: tuple[str, ...] | None = None, kind: LayerKind | None = None) -> Layer:
+def layer(
+    name: str, values: NDArray[Any], bands: tuple[str, ...] | None = None, kind: LayerKind | None = None
+) -> Layer:
     """A layer of a known kind from (y, x) or (bands, y, x) values already in file units."""
     chosen = kind or KINDS[name]
     stack = values[None] if values.ndim == 2 else values

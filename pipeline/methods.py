@@ -79,7 +79,9 @@ def by_physics(looks: Looks, belief: Belief, shape: tuple[int, int]) -> MethodMa
     return from_log_odds(combine(prior, (look.contribution for look in looks.values())), seen_by_any(looks, shape))
 
 
-def by_network(looks: Looks, belief: Belief, weights: Path, device: str, origin: tuple[int, int], shape: tuple[int, int]) -> MethodMap:
+def by_network(
+    looks: Looks, belief: Belief, weights: Path, device: str, origin: tuple[int, int], shape: tuple[int, int]
+) -> MethodMap:
     """Physics corrected by a network within the bounds of its contract; equal to physics where it is blind."""
     from models.predict import predict  # torch takes seconds to import: only where a network runs
 
@@ -108,7 +110,8 @@ def from_log_odds(log_odds: Float, observed: Mask) -> MethodMap:
 
 def seen_by_any(looks: Looks, shape: tuple[int, int]) -> Mask:
     """(y, x) True where at least one sensor saw the ground in the flood window."""
-    return np.logical_or.reduce([np.zeros(shape, np.bool_), *(look.evidence.observed for look in looks.values())])
+    seen: Mask = np.logical_or.reduce([np.zeros(shape, np.bool_), *(look.evidence.observed for look in looks.values())])
+    return seen
 
 
 def _silent(shape: tuple[int, int]) -> MethodMap:

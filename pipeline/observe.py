@@ -41,11 +41,13 @@ def observe(unit: Unit, science: Science, prepared: Prepared, clock: StageClock)
 
     def bundle(scene: Acquisition) -> Delayed:
         looks, noise = prepared.looks.get(scene.id, 1.0), prepared.noise_db.get(scene.id, {})
-        return read(scene, unit.box, science, looks, noise)
+        decoded: Delayed = read(scene, unit.box, science, looks, noise)
+        return decoded
 
     looks = {}
     for sensor in dict.fromkeys(scene.sensor for scene in unit.during):
         now = [bundle(scene) for scene in unit.during if scene.sensor == sensor]
         past = [bundle(scene) for scene in unit.before if scene.sensor == sensor]
         looks[sensor] = judge(sensor, now, past, unit.at)
-    return delayed(clock.timed("evidence", settle), pure=False)(looks, belief)
+    settled: Delayed = delayed(clock.timed("evidence", settle), pure=False)(looks, belief)
+    return settled

@@ -87,9 +87,7 @@ def make_plan(job: Job) -> Plan:
     return Plan(job, area, units, at, during, before, problems)
 
 
-def _scenes(
-    job: Job, area: BaseGeometry
-) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:
+def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:
     start, end = span(job.during)
     found = search(job.catalog, area=area, start=start, end=end, sensors=job.sensors)
     during = tuple(scene for scene in found.acquisitions if not scene.reference_only)

@@ -126,16 +126,10 @@ def _noise(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32
     return noise
 
 
-def _threshold(
-    scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32]]], science: Science
-) -> Threshold:
+def _threshold(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32]]], science: Science) -> Threshold:
     assert scene.band is not None
     co = copolar(samples[0])
-    tiles = (
-        values[np.isfinite(values)]
-        for sample in samples
-        for values in _tiles(decibel(sample[co]))
-    )
+    tiles = (values[np.isfinite(values)] for sample in samples for values in _tiles(decibel(sample[co])))
     return water_threshold(tiles, science.darkest_land_db[scene.band])
 
 
@@ -148,9 +142,7 @@ def _tiles(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     ]
 
 
-def _estimated(
-    plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: Prepared, start: Belief
-) -> Belief:
+def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: Prepared, start: Belief) -> Belief:
     parts = []
     for box in boxes:
         sample = Unit("sample", box, plan.at, plan.during, plan.before)

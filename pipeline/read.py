@@ -72,7 +72,9 @@ def _opened(layer: RasterLayer) -> Iterator[rasterio.DatasetReader]:
                 raise PipelineError(f"{layer.href}: has no coordinate system; only map-projected files are read yet")
             yield source
     except rasterio.errors.RasterioError as problem:
-        raise PipelineError(f"{layer.href}: cannot be read ({problem}); check the file, or ingest it again") from problem
+        raise PipelineError(
+            f"{layer.href}: cannot be read ({problem}); check the file, or ingest it again"
+        ) from problem
 
 
 def _without_nodata(

@@ -61,7 +61,10 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
     layers = delayed(clock.timed("classify", _layers), pure=False)(looks, maps, unit, halo, setting, belief)
     write = delayed(clock.timed("export", export_unit), pure=False)
     print_ = unit_fingerprint(unit, setting)
-    return write(unit_folder(setting.run, unit), unit, layers, print_, setting.job.name, setting.science.name)
+    written: Delayed = write(
+        unit_folder(setting.run, unit), unit, layers, print_, setting.job.name, setting.science.name
+    )
+    return written
 
 
 def unit_fingerprint(unit: Unit, setting: Setting) -> str:
@@ -70,9 +73,7 @@ def unit_fingerprint(unit: Unit, setting: Setting) -> str:
     return fingerprint(unit, setting.job, setting.science, setting.prepared, weights)
 
 
-def _method(
-    name: str, looks: Delayed, unit: Unit, setting: Setting, belief: Belief, clock: StageClock
-) -> Delayed:
+def _method(name: str, looks: Delayed, unit: Unit, setting: Setting, belief: Belief, clock: StageClock) -> Delayed:
     shape = unit.box.shape.yx
     origin = lattice_origin(unit.box)
     calls: dict[str, tuple[Callable[..., MethodMap], tuple[Any, ...]]] = {
@@ -82,7 +83,8 @@ def _method(
         "early": (by_network, (belief, setting.weights, setting.device, origin, shape)),
     }
     function, rest = calls[name]
-    return delayed(clock.timed(name, function), pure=False)(looks, *rest)
+    found: Delayed = delayed(clock.timed(name, function), pure=False)(looks, *rest)
+    return found
 
 
 def thresholds_of(unit: Unit, prepared: Prepared) -> dict[str, float | None]:

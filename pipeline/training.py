@@ -44,7 +44,9 @@ def write_chips(job: Job, truth: Path, folder: Path, group: str, side: int) -> i
             inputs = network_input(looks, prepared.belief(science), unit.box.shape.yx)
             for row, column in _corners(unit, side):
                 path = folder / f"{group}_{unit.id}_{name}_{row}_{column}.npz"
-                write_chip(path, inputs.window(row, column, side, side), states[row : row + side, column : column + side])
+                write_chip(
+                    path, inputs.window(row, column, side, side), states[row : row + side, column : column + side]
+                )
                 count += 1
     return count
 

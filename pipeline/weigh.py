@@ -28,8 +28,8 @@ MODALITY: dict[Sensor, Modality] = {
 
 
 @dataclass(frozen=True, eq=False)
-class SensorLook:
-    """All that one sensor tells about a unit."""
+class Weighed:
+    """What one sensor, taken alone, tells about a unit."""
 
     sensor: Sensor
     evidence: Evidence
@@ -41,8 +41,6 @@ class SensorLook:
     before: Bundle | None
     before_evidence: Evidence | None
     """What the "before" look alone says: reference water."""
-    contribution: Float | None = None
-    """(2, y, x) nats that enter the sum, once the other sensors are known: see `settle`."""
 
     @property
     def modality(self) -> Modality:
@@ -50,7 +48,15 @@ class SensorLook:
         return MODALITY[self.sensor]
 
 
-def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at: datetime) -> SensorLook:
+@dataclass(frozen=True, eq=False)
+class SensorLook(Weighed):
+    """The same beside the other sensors."""
+
+    contribution: Float
+    """(2, y, x) nats that enter the sum: doubted where finer sensors see a mixed cell, aged to t*."""
+
+
+def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at: datetime) -> Weighed:
     """The evidence of one sensor from its looks during and before the flood (at least one during)."""
     past = _merge(before) if before else None
     newest = sorted(during, key=lambda bundle: bundle.time, reverse=True)
@@ -58,7 +64,7 @@ def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at
     chosen = _choose([evidence.observed for evidence in weighed])
     hours = [np.float32(abs((at - evidence.time).total_seconds()) / 3600.0) for evidence in weighed]
     observed = chosen >= 0
-    return SensorLook(
+    return Weighed(
         sensor=sensor,
         evidence=replace(
             weighed[0],
@@ -73,15 +79,14 @@ def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at
     )
 
 
-def settle(looks: Mapping[Sensor, SensorLook], belief: Belief) -> dict[Sensor, SensorLook]:
+def settle(looks: Mapping[Sensor, Weighed], belief: Belief) -> dict[Sensor, SensorLook]:
     """The looks with what each adds to the sum: doubted where a finer sensor sees a mixed cell, and aged to t*."""
     usable = _without_frozen(looks)
-    told = {sensor: (look.evidence, np.nan_to_num(look.hours)) for sensor, look in usable.items()}
-    added = contributions(told, belief)
-    return {sensor: replace(look, contribution=added[sensor]) for sensor, look in usable.items()}
+    added = contributions({name: (look.evidence, np.nan_to_num(look.hours)) for name, look in usable.items()}, belief)
+    return {sensor: SensorLook(**vars(look), contribution=added[sensor]) for sensor, look in usable.items()}
 
 
-def _without_frozen(looks: Mapping[Sensor, SensorLook]) -> dict[Sensor, SensorLook]:
+def _without_frozen(looks: Mapping[Sensor, Weighed]) -> dict[Sensor, Weighed]:
     """Radar without a say where optics saw snow: no model here holds for snow or ice, which pass for water or land."""
     frozen_bit = np.uint16(Reason.SNOW_OR_FROZEN)
     snow = [(look.bundle.reasons & frozen_bit) != 0 for look in looks.values() if look.modality == "optical"]
@@ -91,7 +96,7 @@ def _without_frozen(looks: Mapping[Sensor, SensorLook]) -> dict[Sensor, SensorLo
     return {sensor: look if look.modality == "optical" else _blinded(look, frozen) for sensor, look in looks.items()}
 
 
-def _blinded(look: SensorLook, where: NDArray[np.bool_]) -> SensorLook:
+def _blinded(look: Weighed, where: NDArray[np.bool_]) -> Weighed:
     evidence = look.evidence
     return replace(
         look,
@@ -163,4 +168,5 @@ def _mean(arrays: Sequence[Float]) -> Float:
     stack = np.stack(arrays)
     count = np.isfinite(stack).sum(axis=0)
     total = np.where(np.isfinite(stack), stack, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan, np.float32), where=count > 0).astype(np.float32)
+    mean: Float = np.divide(total, count, out=np.full(total.shape, np.nan, np.float32), where=count > 0)
+    return mean

@@ -34,9 +34,7 @@ def test_indices_are_the_shared_table(shared: Path) -> None:
 
 
 @pytest.mark.parametrize(("states", "classes"), [(STATES, set(BACKSCATTER)), (OPTICAL_STATES, set(INDICES))])
-def test_states_are_mixtures_of_known_classes(
-    states: dict[str, dict[str, float]], classes: set[str]
-) -> None:
+def test_states_are_mixtures_of_known_classes(states: dict[str, dict[str, float]], classes: set[str]) -> None:
     assert set(states) == {"open_water", "flooded_vegetation", "dry"}
     for shares in states.values():
         assert sum(shares.values()) == pytest.approx(1.0)

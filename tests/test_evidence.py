@@ -324,8 +324,7 @@ def test_three_states_of_two_sensors(cases: Cases) -> None:
     for band, level in (("C", given_["C_VV_dB"]), ("Lb", given_["L_HH_dB"])):
         classes = given_["classes"][band]
         density = {
-            state: log_density(float(power_from_decibel(level)), *classes[state], classes["L"], 0.0)
-            for state in "WFV"
+            state: log_density(float(power_from_decibel(level)), *classes[state], classes["L"], 0.0) for state in "WFV"
         }
         parts.append(np.array([[density["W"] - density["F"]], [density["V"] - density["F"]]]))
     for name, chosen in (("post_C", parts[:1]), ("post_L", parts[1:]), ("post_CL", parts)):

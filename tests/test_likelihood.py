@@ -95,9 +95,7 @@ def test_denoised_power_below_zero_counts_in_the_raw_domain(cases: Cases) -> Non
     raw = given["sigma0_denoised"] + noise
     assert given["sigma0_denoised"] < 0.0 < raw
     assert raw == pytest.approx(case["outputs"]["I_raw"], rel=case["tol"])
-    water, dry = (
-        log_density(raw, given[name], NO_SPREAD, given["L"], noise) for name in ("mu_w_dB", "mu_d_dB")
-    )
+    water, dry = (log_density(raw, given[name], NO_SPREAD, given["L"], noise) for name in ("mu_w_dB", "mu_d_dB"))
     assert water - dry == pytest.approx(case["outputs"]["llr"], abs=1e-4)
 
 
@@ -108,9 +106,7 @@ def test_three_states_in_two_bands(cases: Cases) -> None:
     levels = {"C": given["C_VV_dB"], "Lb": given["L_HH_dB"]}
     density = {
         band: {
-            state: log_density(
-                float(power_from_decibel(levels[band])), *classes[state], classes["L"], 0.0
-            )
+            state: log_density(float(power_from_decibel(levels[band])), *classes[state], classes["L"], 0.0)
             for state in "WFV"
         }
         for band, classes in given["classes"].items()

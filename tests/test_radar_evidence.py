@@ -34,6 +34,7 @@ from harmonization.reasons import Reason
 
 NOISE_DB = {"VV": -24.0, "VH": -25.0, "HH": -28.0, "HV": -33.0}
 PRIOR = {"open_water": 0.25, "flooded_vegetation": 0.15, "dry": 0.60}
+STATE_ORDER = ("dry", "open_water", "flooded_vegetation")
 LOOKS = 10.0
 CO_POLAR: tuple[tuple[Band, str], ...] = (("C", "VV"), ("L", "HH"))
 DUAL: tuple[tuple[Band, tuple[str, str]], ...] = (("C", ("VV", "VH")), ("L", ("HH", "HV")))
@@ -146,7 +147,7 @@ def test_three_states_are_calibrated_together(band: Band, polarization: str) -> 
     told = world(band, (polarization,))
     prior = np.log([[PRIOR["open_water"]], [PRIOR["flooded_vegetation"]]]) - np.log(PRIOR["dry"])
     believed = state_probabilities(combine(prior, [told.evidence.llr[:, 0]]))
-    for index, state in enumerate(("dry", "open_water", "flooded_vegetation")):
+    for index, state in enumerate(STATE_ORDER):
         chosen = ~told.flagged
         happened = (told.state == state)[chosen]
         assert calibration_error(believed[index, chosen], happened) < 0.02, state
@@ -258,7 +259,7 @@ def test_a_pair_knows_more_than_its_later_look(band: Band, polarization: str) ->
     told, _ = remembering(band, polarization, 60_000)
     alone = weigh_radar("radar", told.seen)
     prior = np.log([[PRIOR["open_water"]], [PRIOR["flooded_vegetation"]]]) - np.log(PRIOR["dry"])
-    truth = np.array([list(("dry", "open_water", "flooded_vegetation")).index(name) for name in told.state])
+    truth = np.array([STATE_ORDER.index(name) for name in told.state])
     scores = []
     for llr in (told.evidence.llr, alone.llr):
         believed = state_probabilities(combine(prior, [llr[:, 0]]))
@@ -345,6 +346,7 @@ def test_an_unknown_angle_is_flagged_and_weakens_the_evidence() -> None:
     given = weigh_radar("s", known)
     assert (without.reasons & Reason.UNKNOWN_ANGLE).all()
     assert not (given.reasons & Reason.UNKNOWN_ANGLE).any()
+    print(f"water, C-VV: {given.llr[0].mean():.2f} nat at a known angle, {without.llr[0].mean():.2f} unknown")
     assert 0.0 < without.llr[0].mean() < given.llr[0].mean()
     land = sampled("C", ("VV",), np.full(6000, "grass_crop"), rng.uniform(30.0, 45.0, 6000), 8)
     assert 0.0 > weigh_radar("s", replace(land, angle=None)).llr[0].mean() > weigh_radar("s", land).llr[0].mean()
@@ -395,6 +397,15 @@ def test_c_band_tells_water_from_smooth_dry_ground() -> None:
     assert weigh_radar("sentinel-1", of_class("C", "VV", "open_water")).llr[0].mean() > 2.0
 
 
+def test_evidence_of_water_falls_with_intensity() -> None:
+    # Beside the held pixels, whose evidence lies below what their neighbours in level have.
+    levels = np.linspace(-28.0, -5.0, 231)
+    for band, polarization in CO_POLAR:
+        got = weigh_radar("s", bundle(band, {polarization: power_from_decibel(levels)}))
+        free = (got.reasons[0] & Reason.SMOOTH_DRY) == 0
+        assert (np.diff(got.llr[0, 0, free]) < 0).all()
+
+
 def test_class_densities_are_nan_where_not_seen() -> None:
     seen = of_class("C", "VV", "open_water", 6)
     seen.power["VV"][0, 0] = np.nan
@@ -416,6 +427,8 @@ def test_flooded_forest_is_found_by_l_band_and_not_by_c_band() -> None:
             weigh_radar("s", during, before).llr[1].mean(),
             weigh_radar("s", dry, before).llr[1].mean(),
         )
+    print("forest before, nats for flooded vegetation where (flooded, still dry):")
+    print({band: tuple(round(float(value), 2) for value in values) for band, values in told.items()})
     assert told["L"][0] > 1.0
     assert told["L"][1] < 0.0
     assert abs(told["C"][0]) < 0.5
@@ -457,7 +470,5 @@ def test_a_past_without_angles_still_counts_where_both_have_none() -> None:
 
 def test_other_polarizations_borrow_the_closest_channel() -> None:
     level = power_from_decibel(np.linspace(-25.0, -5.0, 9))
-    horizontal = replace(
-        bundle("C", {"HH": level}), noise={"HH": float(power_from_decibel(NOISE_DB["VV"]))}
-    )
+    horizontal = replace(bundle("C", {"HH": level}), noise={"HH": float(power_from_decibel(NOISE_DB["VV"]))})
     assert (weigh_radar("s", horizontal).llr == weigh_radar("s", bundle("C", {"VV": level})).llr).all()

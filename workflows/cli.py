@@ -131,9 +131,9 @@ def map_(
     """Map a job into a run folder; what is done already is not done again."""
     from workflows.account import account_of
     from workflows.compare import compare
-    from workflows.demo import peak_rss_mb
     from workflows.map import map_flood
-    from workflows.tables import console, show_comparison, show_run
+    from workflows.summary import peak_rss_mb, show_run
+    from workflows.tables import console, show_comparison
 
     with _progress() as say:
         mapped = map_flood(job, out, scheduler=scheduler, device=device.value, say=say)
@@ -175,7 +175,8 @@ def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) 
     """Simulate a flood, map it and hold the maps against the truth."""
     from workflows.account import account_of
     from workflows.demo import demo as run_demo
-    from workflows.tables import console, show_comparison, show_run
+    from workflows.summary import show_run
+    from workflows.tables import console, show_comparison
 
     with _progress() as say:
         summary = run_demo(out, size, seed, device=device.value, say=say)

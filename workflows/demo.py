@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from workflows.compare import compare
 from workflows.map import map_flood
 from workflows.report import write_report
 from workflows.simulate import TRUTH, job_text, simulate
+from workflows.summary import peak_rss_mb
 
 Say = Callable[[str], None]
 MADE_OF = "simulated.json"
@@ -88,12 +87,6 @@ def _summary(compared: dict[str, Any], size: int, seed: int, seconds: dict[str, 
 def rounded(seconds: dict[str, float]) -> dict[str, float]:
     """Seconds as a person reads them."""
     return {stage: round(value, 3) for stage, value in seconds.items()}
-
-
-def peak_rss_mb() -> float:
-    """The most memory this process has held, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def _catalog(out: Path, size: int, seed: int, say: Say) -> None:

@@ -67,10 +67,8 @@ def map_flood(
     setting = Setting(job, plan.area, science, prepared, weights or Path(), chosen, out)
     seconds, skipped = _map_units(plan, setting, scheduler, say)
     _publish(plan, out)
-    seconds["plan"] = clock["prepare"] - clock["plan"]
-    seconds["prepare"] = clock["map"] - clock["prepare"]
-    seconds["map_wall"] = perf_counter() - clock["map"]
-    return MapSummary(out, len(plan.units), skipped, dict(seconds))
+    first = {"plan": clock["prepare"] - clock["plan"], "prepare": clock["map"] - clock["prepare"]}
+    return MapSummary(out, len(plan.units), skipped, first | seconds | {"map_wall": perf_counter() - clock["map"]})
 
 
 def _device(name: str) -> str:
@@ -105,7 +103,8 @@ def _prepared(plan: Plan, science: Science, out: Path, say: Say) -> Prepared:
     found = prepare(plan, science, lambda text: say(f"prepare: {text}"))
     write_json(path, _Findings(key=key, prepared=found).model_dump(mode="json"))
     for scene, note in found.threshold_notes.items():
-        say(f"prepare: {scene}: threshold {found.thresholds[scene]} dB ({note})")
+        value = found.thresholds[scene]
+        say(f"prepare: {scene}: {'no threshold' if value is None else f'threshold {value:.2f} dB'} ({note})")
     return found
 
 

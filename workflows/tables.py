@@ -1,4 +1,4 @@
-"""Plans, runs and comparisons as tables for a terminal or a log."""
+"""Plans and comparisons as tables for a terminal or a log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.plan import Plan, area_km2
-from workflows.account import Account, caveats
 from workflows.plan import unit_bytes, windowed
 
 SCORES = {"flood_iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall"}
@@ -44,11 +43,11 @@ def ratio_text(value: float | None) -> str:
 
 def show_plan(plan: Plan, out: Console) -> None:
     """Job, scenes, units, and what is missing."""
-    _say(
+    say(
         out, f"{plan.job.name}: {area_km2(plan):.1f} km² in {len(plan.units)} units of {plan.job.resolution:g} m pixels"
     )
-    _say(out, f"maps the state of {plan.at:%Y-%m-%d %H:%M} UTC (t*: the latest radar pass of the flood window, if any)")
-    _say(out, f"methods {', '.join(plan.job.methods)}; delivers {plan.job.delivered}; science {plan.job.science}")
+    say(out, f"maps the state of {plan.at:%Y-%m-%d %H:%M} UTC (t*: the latest radar pass of the flood window, if any)")
+    say(out, f"methods {', '.join(plan.job.methods)}; delivers {plan.job.delivered}; science {plan.job.science}")
     rows = [
         (window, scene.sensor, scene.platform, f"{scene.time:%Y-%m-%d %H:%M}", scene.id, size_text(scene.bytes))
         for window, scene in windowed(plan)
@@ -56,12 +55,12 @@ def show_plan(plan: Plan, out: Console) -> None:
     out.print(_table("Scenes", ("window", "sensor", "platform", "time, UTC", "id", "size"), rows, words=5))
     out.print(_units_table(plan))
     if len(plan.units) > UNITS_SHOWN:
-        _say(out, f"… and {len(plan.units) - UNITS_SHOWN} more units; --json FILE lists all")
-    _say(out, f"to read at most: {size_text(plan.bytes)}")
+        say(out, f"… and {len(plan.units) - UNITS_SHOWN} more units; --json FILE lists all")
+    say(out, f"to read at most: {size_text(plan.bytes)}")
     for window, sensors in plan.missing.items():
-        _say(out, f"missing {window} the flood: {', '.join(sensors)}")
+        say(out, f"missing {window} the flood: {', '.join(sensors)}")
     for problem in plan.problems:
-        _say(out, f"left out: {problem}")
+        say(out, f"left out: {problem}")
 
 
 def _units_table(plan: Plan) -> Table:
@@ -108,18 +107,8 @@ def _method_row(name: str, method: Mapping[str, Any], scored: bool) -> list[str]
     return row
 
 
-def show_run(account: Account, seconds: Mapping[str, float], peak_rss_mb: float, out: Console) -> None:
-    """What a run took, what each sensor saw, and the caveats of its map."""
-    told = "  ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
-    _say(out, f"seconds by stage: {told}")
-    _say(out, f"peak memory of this process: {peak_rss_mb:.0f} MB")
-    seen = ", ".join(f"{sensor} {one.observed_share:.1%}" for sensor, one in account.sensors.items())
-    _say(out, f"observed: {seen}")
-    for caveat in caveats(account):
-        _say(out, f"note: {caveat}")
-
-
-def _say(out: Console, text: str) -> None:
+def say(out: Console, text: str) -> None:
+    """One line, however long, its text taken as it is."""
     out.print(escape(text), soft_wrap=True)
 
 

@@ -17,9 +17,7 @@ def wavenumber(frequency: float) -> float:
     return 2e9 * np.pi * frequency / SPEED_OF_LIGHT
 
 
-def fresnel_reflectivity(
-    permittivity: Complex, angle: Real
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fresnel_reflectivity(permittivity: Complex, angle: Real) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Power reflected by a flat half-space: horizontal (TE), vertical (TM) polarization, 0 to 1.
 
     `permittivity` relative, `angle` of incidence in degrees (0 to 90); scalars or arrays that broadcast

@@ -9,9 +9,7 @@ from harmonization.dielectric import Complex, Real
 from harmonization.scattering.fresnel import fresnel_reflectivity, wavenumber
 
 
-def oh_1992(
-    frequency: float, permittivity: Complex, roughness: Real, angle: Real
-) -> dict[str, NDArray[np.float64]]:
+def oh_1992(frequency: float, permittivity: Complex, roughness: Real, angle: Real) -> dict[str, NDArray[np.float64]]:
     """sigma0 of bare soil, linear power, by polarization ("HH", "VV", "HV").
 
     `frequency` in GHz, `permittivity` relative, `roughness` the standard deviation of height in metres,

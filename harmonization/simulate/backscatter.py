@@ -66,9 +66,7 @@ def sigma0(ground: GroundState, window: Window, band: BandName, angle: Real) -> 
     return result
 
 
-def _below_canopy(
-    ground: GroundState, window: Window, band: BandName, angle: Real
-) -> tuple[dict[str, Real], Real]:
+def _below_canopy(ground: GroundState, window: Window, band: BandName, angle: Real) -> tuple[dict[str, Real], Real]:
     """What comes back from under the crown: sigma0 of soil or water by polarization, and of the stem-ground
     corner."""
     surface = ground.surface(window)
@@ -99,9 +97,7 @@ def _emergent_depth(ground: GroundState, window: Window) -> Real:
 
 def _by_cover(ground: GroundState, decibel: dict[LandCover, float]) -> Real:
     """Linear power by land cover, 0 where the table says nothing."""
-    return np.select(
-        [ground.land_cover == code for code in decibel], [10.0 ** (v / 10.0) for v in decibel.values()]
-    )
+    return np.select([ground.land_cover == code for code in decibel], [10.0 ** (v / 10.0) for v in decibel.values()])
 
 
 def surface_code(ground: GroundState, window: Window) -> NDArray[np.uint8]:
@@ -133,9 +129,7 @@ def texture(ground: GroundState, window: Window, band: BandName, seed: int) -> d
         offset = _mix(common_offset, stream.standard_normal(len(SURFACES)), 0.7)[STAND] * 0.25 * spread
         field = _mix(common_field, smooth_field(stream, shape, 2.0), 0.7)
         # Two passes differ by the square root of two of what each has of its own.
-        decibel = (
-            offset[code] + (0.43 * spread)[code] * field + (TEMPORAL_CHANGE / np.sqrt(2.0))[code] * change
-        )
+        decibel = offset[code] + (0.43 * spread)[code] * field + (TEMPORAL_CHANGE / np.sqrt(2.0))[code] * change
         result[polarization] = 10.0 ** (decibel / 10.0)
     return result
 

@@ -54,9 +54,7 @@ def area_average(values: NDArray[np.floating], source: Grid, target: Grid) -> Fl
     does not cover the whole cell. Average linear power, never dB.
     """
     down = _overlap(-source.origin_y, source.pixel, source.rows, -target.origin_y, target.pixel, target.rows)
-    across = _overlap(
-        source.origin_x, source.pixel, source.columns, target.origin_x, target.pixel, target.columns
-    )
+    across = _overlap(source.origin_x, source.pixel, source.columns, target.origin_x, target.pixel, target.columns)
     mean = (across @ (down @ values).T).T
     covered = np.outer(down.sum(axis=1), across.sum(axis=1)) > 1.0 - 1e-6
     return np.where(covered, mean, np.nan).astype(np.float32)

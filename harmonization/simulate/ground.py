@@ -154,9 +154,7 @@ def _forest(
 ) -> NDArray[np.bool_]:
     """Woods, more of them on the hills, with 4.5 to 6.5 % of the area standing in the flood."""
     size = inner[0].stop - inner[0].start
-    score = smooth_field(stream, grid.shape, 0.03 * size) + 0.5 * smooth_field(
-        stream, grid.shape, 0.01 * size
-    )
+    score = smooth_field(stream, grid.shape, 0.03 * size) + 0.5 * smooth_field(stream, grid.shape, 0.01 * size)
     share = stream.uniform(0.045, 0.065) / max(float(flooded[inner].mean()), 0.07)
     limit = _upper_quantile(score[inner][flooded[inner]], share)
     return np.asarray(score + 0.8 * np.tanh(hills / 10.0) > limit)
@@ -180,9 +178,7 @@ def _sand(
     return np.asarray(patch & candidate)
 
 
-def _vegetation(
-    grid: Grid, seed: int, cover: NDArray[np.uint8], parcel: NDArray[np.int64]
-) -> tuple[Real, Real, Real]:
+def _vegetation(grid: Grid, seed: int, cover: NDArray[np.uint8], parcel: NDArray[np.int64]) -> tuple[Real, Real, Real]:
     """Canopy fraction, height in metres and optical depth at L band of every cell."""
     stream = random_stream(seed, "vegetation")
     stand = smooth_field(stream, grid.shape, 4.0)
@@ -195,9 +191,7 @@ def _vegetation(
     return fraction, height, optical_depth
 
 
-def _roughness(
-    seed: int, parcel: NDArray[np.int64], cover: NDArray[np.uint8], sand: NDArray[np.bool_]
-) -> Real:
+def _roughness(seed: int, parcel: NDArray[np.int64], cover: NDArray[np.uint8], sand: NDArray[np.bool_]) -> Real:
     """Standard deviation of soil height in metres: tilled fields, forest floor, smooth sand."""
     tilled = random_stream(seed, "roughness").uniform(0.010, 0.019, parcel.max() + 1)[parcel]
     roughness = np.where(cover == LandCover.FOREST, 0.020, tilled)

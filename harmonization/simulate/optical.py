@@ -80,9 +80,7 @@ def simulate_sentinel2(
     for index, (band, (wavelength, pixel)) in enumerate(BANDS.items()):
         count = round(cells.pixel / pixel * cells.rows)
         grid = Grid(cells.origin_x, cells.origin_y, pixel, count, count)
-        seen = _through(
-            sky, _reflectance(ground, window, seed, index), wavelength, ENDMEMBERS["cloud"][index]
-        )
+        seen = _through(sky, _reflectance(ground, window, seed, index), wavelength, ENDMEMBERS["cloud"][index])
         noise = random_stream(seed, f"sentinel-2 noise {window} {band}").normal(0.0, 0.002, grid.shape)
         layers[band] = SceneLayer(reflectance_dn(area_average(seen, ground.grid, grid) + noise), grid, 0.0)
     coarse = layers["B11"].grid
@@ -161,8 +159,7 @@ def _scene_classification(ground: Grid, layers: dict[str, SceneLayer], sky: _Sky
     """SCL at 20 m: 3 shadow, 4 vegetation, 5 bare, 6 water, 8 and 9 cloud, 10 thin cirrus, 7 unclassified."""
     coarse = layers["B11"].grid
     green, red, nir, swir = (
-        area_average(_reflectance_of(layers[band]), layers[band].grid, coarse)
-        for band in ("B03", "B04", "B08", "B11")
+        area_average(_reflectance_of(layers[band]), layers[band].grid, coarse) for band in ("B03", "B04", "B08", "B11")
     )
     opacity, shade = (area_average(field, ground, coarse) for field in (sky.opacity, sky.shade))
     found = ndimage.binary_erosion(opacity > 0.2)

@@ -74,9 +74,7 @@ def _valley_axes(grid: Grid, bearing: float) -> tuple[Real, Real]:
     return along, north * np.cos(bearing) - east * np.sin(bearing)
 
 
-def _river_course(
-    stream: np.random.Generator, length: float, width: float, swing: float, step: float
-) -> Real:
+def _river_course(stream: np.random.Generator, length: float, width: float, swing: float, step: float) -> Real:
     """Centre line as (points, 2) metres along and across the valley: Langbein and Leopold's sine-generated
     curve (1966).
 
@@ -125,13 +123,9 @@ def _hills(stream: np.random.Generator, grid: Grid, offset: Real, extent: float)
     return rounded * np.clip(0.06 + 0.015 * uneven + 0.012 * fine, 0.01, None)
 
 
-def _floodplain_relief(
-    stream: np.random.Generator, grid: Grid, distance: Real, width: float, extent: float
-) -> Real:
+def _floodplain_relief(stream: np.random.Generator, grid: Grid, distance: Real, width: float, extent: float) -> Real:
     """Metres about the plain: channel, levees with gaps, backswamps, old channels and small relief."""
-    broad, winding, gaps = (
-        smooth_field(stream, grid.shape, s * extent / grid.pixel) for s in (0.05, 0.03, 0.02)
-    )
+    broad, winding, gaps = (smooth_field(stream, grid.shape, s * extent / grid.pixel) for s in (0.05, 0.03, 0.02))
     fine = smooth_field(stream, grid.shape, 4.0)
     channel = -3.5 * special.expit((width / 2.0 - distance) / (0.4 * grid.pixel))
     levee = np.exp(-(((distance - 1.2 * width) / width) ** 2)) * np.clip(0.9 + 0.5 * gaps, 0.0, None)

@@ -1,0 +1,50 @@
+# Everything from a fresh clone: `make demo` and `make test` do their own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LEAVES := harmonization/*,catalogs/*,models/*
+LEAF_COVERAGE := 90
+
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint types imports pytest
+
+help:
+	@echo "make setup   .venv with overbank and its tools (again only when pyproject.toml changes)"
+	@echo "make demo    simulate a flood of 1024 x 1024 pixels, map it, compare with the truth: demo/report.html"
+	@echo "make test    ruff, mypy, import contracts, tests, coverage of the leaves"
+
+setup: $(STAMP)
+
+# One pip command for everything: so torch is resolved together with all the rest.
+$(STAMP): pyproject.toml
+	@echo "== set-up: $(VENV) with overbank[dev] (minutes the first time; torch is large)"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("overbank needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -e '.[dev]'
+	@touch $(STAMP)
+	@echo "== set-up: done"
+
+demo: $(STAMP)
+	@echo "== demo: 1024 x 1024 pixels of 10 m, three sensors, before and during"
+	$(BIN)/overbank demo --out demo --size 1024 --seed 1
+
+test: $(STAMP) lint types imports pytest
+
+lint: $(STAMP)
+	@echo "== ruff: lint and format"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@echo "== mypy: strict"
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	@echo "== import contracts: which room may import which"
+	$(BIN)/lint-imports
+
+pytest: $(STAMP)
+	@echo "== pytest, with coverage; the leaves need $(LEAF_COVERAGE) %"
+	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/coverage report --skip-covered --include='$(LEAVES)' --fail-under=$(LEAF_COVERAGE)

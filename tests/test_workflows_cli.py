@@ -1,0 +1,188 @@
+"""The command line as a user meets it: plans, and mistakes that are one clear message each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import rasterio
+from typer.testing import CliRunner
+
+from pipeline.errors import JobError
+from pipeline.job import load_job
+from workflows import plan as plan_module
+from workflows.cli import app
+from workflows.plan import network_of, plan_job
+from workflows.simulate import simulate
+
+RULES = "[ndwi, radar_threshold, physics]"
+JOB = f"""\
+name: a test
+area: area.geojson
+catalog: catalog.json
+before: [2024-01-10, 2024-01-22]
+during: [2024-02-10, 2024-02-13]
+sensors: [sentinel-1, alos-2, sentinel-2]
+methods: {RULES}
+"""
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("simulated")
+    simulate(folder, 64, 3)
+    return folder
+
+
+def write_job(catalog: Path, text: str = JOB) -> Path:
+    path = catalog / "test-job.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def no_pixels(*_: object, **__: object) -> None:
+    raise AssertionError("a raster was opened")
+
+
+MISTAKES = {
+    "unknown field": (JOB + "sensor: [alos-2]\n", 8, "did you mean 'sensors'?"),
+    "unknown sensor": (JOB.replace("alos-2", "alos-3"), 6, "unknown sensor 'alos-3'; known sensors: sentinel-1"),
+    "unknown method": (JOB.replace("physics", "magic"), 7, "unknown method 'magic'; known methods: ndwi"),
+    "dates reversed": (
+        JOB.replace("[2024-02-10, 2024-02-13]", "[2024-02-13, 2024-02-10]"),
+        5,
+        "write the earlier day first",
+    ),
+    "before after during": (JOB.replace("2024-01-22", "2024-02-22"), 4, "not before the flood window"),
+    "empty area": (JOB.replace("area.geojson", "[15.2, 47.8, 15.1, 47.9]"), 2, "is empty; write west, south"),
+    "missing area file": (JOB.replace("area.geojson", "gone.geojson"), 2, "is not there; give a box"),
+    "area elsewhere": (JOB.replace("area.geojson", "[0, 0, 0.1, 0.1]"), 5, "no scene found"),
+    "area of a continent": (JOB.replace("area.geojson", "[-10, 40, 30, 60]"), 2, "one job for each part"),
+    "area at the pole": (JOB.replace("area.geojson", "[10, 80, 11, 90]"), 2, "where UTM ends"),
+    "no scene found": (JOB.replace("2024-02-1", "2025-02-1"), 5, "widen `during`"),
+    "missing catalog": (JOB.replace("catalog.json", "gone.json"), 3, "overbank catalog ingest"),
+    "web catalog": (JOB.replace("catalog: catalog.json", "catalog: https://a.example/v1"), 3, "not built yet"),
+    "missing field": (JOB.replace("catalog: catalog.json\n", ""), 1, "the field 'catalog' is missing; add it"),
+    "missing reference": (JOB + "reference_water: gone.tif\n", 8, "gone.tif is not there"),
+    "missing weights": (JOB.replace("physics", "early") + "weights: gone\n", 8, "No checkpoint in"),
+    "unknown science": (JOB + "science: '1999-01'\n", 8, "is not a method file; known: 2026-11"),
+    "bad YAML": (JOB.replace("area: ", "area: ["), 3, "check the indentation and quotes"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("verb", ["plan", "map"])
+def test_a_mistake_is_one_message_before_any_pixel(
+    catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, name: str
+) -> None:
+    text, line, remedy = MISTAKES[name]
+    monkeypatch.setattr(rasterio, "open", no_pixels)
+    job = write_job(catalog, text)
+    rest = ["--out", str(tmp_path / "run")] if verb == "map" else []
+    result = CliRunner().invoke(app, [verb, str(job), *rest])
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("error: ")
+    assert f"{job} line {line}: " in result.stderr
+    assert remedy in result.stderr
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_job_that_is_not_there(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["plan", str(tmp_path / "gone.yaml")])
+    assert result.exit_code == 2
+    assert "cannot be read" in result.stderr
+
+
+def test_a_network_that_is_not_shipped(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> Path:
+        raise ValueError(f"No shipped network {name!r}; there are: none.")
+
+    monkeypatch.setattr(plan_module, "shipped", none)
+    job = write_job(catalog, JOB.replace("physics", "early"))
+    with pytest.raises(JobError, match=r"line 7: methods: No shipped network 'early'"):
+        plan_job(job)
+    assert network_of(load_job(write_job(catalog))) is None
+
+
+def test_plan_tells_units_scenes_and_bytes(catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rasterio, "open", no_pixels)
+    told = tmp_path / "plan.json"
+    result = CliRunner().invoke(app, ["plan", str(write_job(catalog)), "--json", str(told)])
+    assert result.exit_code == 0, result.output
+    for text in ("t*", "2024-02-12 05:10", "delivers physics", "sentinel-2a", "64 × 64", "1 / 1", "to read at most"):
+        assert text in result.stdout
+    plan = json.loads(told.read_text())
+    assert plan["missing"] == {}
+    assert plan["bytes"] == plan["units"][0]["bytes"] > 0
+    assert set(plan["units"][0]["during"]) == {"sentinel-1", "alos-2", "sentinel-2"}
+    assert [scene["window"] for scene in plan["scenes"]] == ["before"] * 3 + ["during"] * 3
+    assert not (catalog / "run").exists()
+
+
+def test_plan_tells_what_is_missing(catalog: Path) -> None:
+    job = write_job(catalog, JOB.replace("2024-01-22", "2024-01-13").replace("[2024-02-10", "[2024-02-12"))
+    result = CliRunner().invoke(app, ["plan", str(job)])
+    assert result.exit_code == 0, result.output
+    assert "missing during the flood: alos-2, sentinel-2" in result.stdout
+    assert "missing before the flood: sentinel-1, alos-2" in result.stdout
+
+
+def test_compare_of_no_run(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["compare", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "holds no finished unit" in result.stderr
+
+
+def test_ingest_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    arguments = ["catalog", "ingest", str(tmp_path / "empty"), "--out", str(tmp_path / "catalog")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: folder ")
+
+
+def test_a_bug_keeps_its_traceback(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Path) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(plan_module, "plan_job", broken)
+    result = CliRunner().invoke(app, ["plan", str(write_job(catalog))])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_interrupt_says_how_to_go_on(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan_module, "plan_job", interrupted)
+    result = CliRunner().invoke(app, ["plan", str(write_job(catalog))])
+    assert result.exit_code == 130
+    assert "run the same command again to go on" in result.stderr
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.stdout.strip() == f"overbank {version('overbank')}"
+
+
+def test_plan_needs_no_torch(catalog: Path) -> None:
+    job = write_job(catalog)
+    code = (
+        "import sys; from typer.testing import CliRunner; from workflows.cli import app\n"
+        f"assert CliRunner().invoke(app, ['plan', {str(job)!r}]).exit_code == 0\n"
+        "print([name for name in ('torch', 'numba', 'distributed', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(plan_module.__file__).parent / "jobs").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_example_jobs_are_jobs(path: Path) -> None:
+    assert load_job(path).name
