@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 from functools import reduce
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,8 @@ from harmonization.bundle import Evidence
 Array = NDArray[np.float32]
 Name = TypeVar("Name", bound=str)
 
+UNINFORMATIVE = 2.0 / 3.0
+"""Crossover at which a sample says nothing of three states."""
 STAND_MEMORY = 0.7
 """Correlation of flooding between neighbouring samples of one stand, about 75 m apart [M]."""
 STAND_TEMPER = 0.5
@@ -75,7 +77,7 @@ def _channel(llr: ArrayLike, wet: ArrayLike, dry: ArrayLike) -> Array:
 
 
 def mixed_cell_share(finer: Array, cell: int) -> Array:
-    """(y, x) how far the middle of a resolution cell is, by finer sensors, from the cell as a whole; at most 0.5.
+    """(y, x) how far the middle of a resolution cell is, by finer sensors, from the cell as a whole; at most 2/3.
 
     At a shore, or over a river narrower than the cell, a coarse cell holds both states and its power belongs to
     neither: there the sensor must not overrule a finer one. `finer` (y, x): probability of the state by the finer
@@ -84,7 +86,7 @@ def mixed_cell_share(finer: Array, cell: int) -> Array:
     """
     size = cell // 2 * 2 + 1
     share = ndimage.uniform_filter(finer.astype(np.float32), size, mode="nearest")
-    return np.asarray(np.minimum(np.abs(finer - share), 0.5), dtype=np.float32)
+    return np.asarray(np.minimum(np.abs(finer - share), UNINFORMATIVE), dtype=np.float32)
 
 
 def binary_witness(sensitivity: float, specificity: float) -> tuple[float, float]:
@@ -101,7 +103,7 @@ def doubt_states(llr: Array, crossover: ArrayLike) -> Array:
     would tie: what a sensor knows of water against vegetation would be lost.
     """
     levels = _with_dry(llr)
-    share = np.asarray(crossover, dtype=np.float64)
+    share = np.minimum(np.asarray(crossover, dtype=np.float64), UNINFORMATIVE)  # beyond, its negative would speak
     with np.errstate(divide="ignore"):
         stay, stray = np.log1p(-1.5 * share), np.log(0.5 * share)
     mixed = np.logaddexp(stay + levels, stray + np.logaddexp.reduce(levels, axis=0))
@@ -128,16 +130,16 @@ def _against_dry(levels: NDArray[np.float64]) -> Array:
     return np.asarray(levels[1:] - levels[0], dtype=np.float32)
 
 
-def stand_support(evidence: Evidence, belief: Belief) -> Array:
-    """(y, x) nats for flooded vegetation from the eight neighbouring samples of the same sensor.
+def stand_support(vegetation: Array, stationary: float, step: int) -> Array:
+    """(y, x) nats for flooded vegetation from the eight neighbouring samples of the same sensor, `step` pixels away.
 
     Stands are wider than a resolution cell: a neighbour's evidence reaches this pixel through the same two-state chain
     as yesterday's does, with a memory in space instead of time, and is halved, for neighbours share the stand's own
-    deviation (tempering of spatial sums, physics.md 5.6 iii). It enters the sum, never the evidence layer.
+    deviation (tempering of spatial sums, physics.md 5.6 iii). `vegetation`: nats already doubted and aged, 0 where
+    unobserved. It enters the sum, never the evidence layer.
     """
-    step = evidence.stand
-    vegetation = np.where(evidence.observed, evidence.llr[1], np.float32(0.0))
-    said = np.pad(_near(vegetation, belief.vegetation), step)
+    near = _channel(vegetation, stationary + (1.0 - stationary) * STAND_MEMORY, stationary * (1.0 - STAND_MEMORY))
+    said = np.pad(near, step)
     rows, columns = vegetation.shape
     total = np.zeros_like(vegetation)
     for down in (0, step, 2 * step):
@@ -147,21 +149,19 @@ def stand_support(evidence: Evidence, belief: Belief) -> Array:
     return np.float32(STAND_TEMPER) * total
 
 
-def _near(llr: Array, stationary: float) -> Array:
-    """What evidence is worth one sample further in the same stand."""
-    return _channel(llr, stationary + (1.0 - stationary) * STAND_MEMORY, stationary * (1.0 - STAND_MEMORY))
-
-
 def contribution(evidence: Evidence, hours: ArrayLike, belief: Belief, crossover: ArrayLike) -> Array:
     """(2, y, x) nats that one sensor adds to the sum at t*: doubted, then aged; exactly 0 where unobserved.
 
     `hours` between the look and t* and `crossover` are scalars or (y, x); the latter is at least the belief's doubt.
+    With its neighbours too a sensor is worth no more than the doubt allows.
     """
-    doubted = doubt_states(evidence.llr, np.clip(crossover, belief.doubt, 0.5))
-    aged = relax_states(doubted, hours, belief)
+    doubted = doubt_states(evidence.llr, np.clip(crossover, belief.doubt, UNINFORMATIVE))
+    aged = np.where(evidence.observed, relax_states(doubted, hours, belief), np.float32(0.0))
     if evidence.stand:
-        aged[1] += stand_support(evidence, belief)
-    return np.where(evidence.observed, aged, np.float32(0.0))
+        cap = np.float32(np.log(2.0 * (1.0 - belief.doubt) / belief.doubt))
+        support = stand_support(aged[1], belief.vegetation, evidence.stand)
+        aged[1] = np.where(evidence.observed, np.clip(aged[1] + support, -cap, cap), np.float32(0.0))
+    return aged
 
 
 def contributions(looks: Mapping[Name, tuple[Evidence, Array]], belief: Belief) -> dict[Name, Array]:
@@ -172,9 +172,10 @@ def contributions(looks: Mapping[Name, tuple[Evidence, Array]], belief: Belief) 
     added: dict[Name, Array] = {}
     for sensor in sorted(looks, key=lambda name: looks[name][0].cell):
         evidence, hours = looks[sensor]
+        finer = [added[other] for other in added if looks[other][0].cell < evidence.cell]
         shares: ArrayLike = 0.0
-        if added:
-            states = state_probabilities(combine(belief.log_odds[:, None, None], added.values()))
+        if finer:
+            states = state_probabilities(combine(belief.log_odds[:, None, None], finer))
             shares = np.max([mixed_cell_share(state, evidence.cell) for state in states[1:]], axis=0)
         added[sensor] = contribution(evidence, hours, belief, shares)
     return {sensor: added[sensor] for sensor in looks}
@@ -207,5 +208,5 @@ def estimate_prior(parts: Array, start: Belief, bounds: tuple[float, float], rou
     for _ in range(rounds if parts.shape[1] else 0):
         states = state_probabilities(combine(belief.log_odds[:, None], [parts]))
         water = float(np.clip(states[1].mean(dtype=np.float64), *bounds))
-        belief = replace(start, water=water, vegetation=ratio * water)
+        belief = replace(start, water=water, vegetation=min(ratio * water, bounds[1]))
     return belief

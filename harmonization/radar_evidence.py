@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Evidence, Float, RadarBundle
-from harmonization.classes import BACKSCATTER, STATES, Backscatter
+from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE, STATES, Backscatter
 from harmonization.incidence import angle_nodes, class_mean
 from harmonization.likelihood import LikelihoodTable, likelihood_table
 from harmonization.reasons import BLINDING, Reason
-from harmonization.speckle import log_speckle_std
+from harmonization.speckle import log_speckle_bias, log_speckle_std
 
 CROSS_POLAR_WEIGHT = 0.5
 """Co- and cross-polar power share wind and moisture: counting both in full would count these twice."""
@@ -34,6 +34,8 @@ WATER_BEFORE = 0.3
 """Share of the water of a flood scene that was water before [M]."""
 DRAINED = 0.01
 """Share of the dry land that was water before [M]: receding lakes, tides."""
+OVERLAP = 0.8
+"""Bhattacharyya coefficient of two priors above which a channel cannot part them: C-VV has 0.49, L-HH 0.96."""
 _FLOOR_DB = -60.0
 
 Vector = NDArray[np.float32]
@@ -49,13 +51,25 @@ class _Samples:
     """By polarization: intensity without noise, dB; NaN where the noise hides it."""
     angle: Vector | None
     """Degrees; None: marginalize."""
+    flattening: Vector | None
+    """dB from sigma0 to the quantity at that angle, the same for every class; None as `angle`."""
     bundle: RadarBundle
 
     def take(self, keep: NDArray[np.bool_]) -> _Samples:
         """The samples of some pixels."""
         level = {name: values[keep] for name, values in self.level.items()}
         signal = {name: values[keep] for name, values in self.signal.items()}
-        return _Samples(level, signal, None if self.angle is None else self.angle[keep], self.bundle)
+        angle = None if self.angle is None else self.angle[keep]
+        flattening = None if self.flattening is None else self.flattening[keep]
+        return _Samples(level, signal, angle, flattening, self.bundle)
+
+    def mean(self, prior: Backscatter) -> Vector:
+        """Mean level of a class at each pixel, dB; at the middle of the mode's range where the angle is unknown."""
+        if self.angle is None or self.flattening is None:
+            middle = class_mean(prior, np.mean(self.bundle.angle_range), self.bundle.quantity)
+            return np.full(self.size, middle, dtype=np.float32)
+        slope = np.float32(prior.slope)
+        return self.flattening + slope * (self.angle - np.float32(REFERENCE_ANGLE)) + np.float32(prior.mean)
 
     @property
     def size(self) -> int:
@@ -126,7 +140,13 @@ def _samples(bundle: RadarBundle, pixels: NDArray[np.bool_], known: bool) -> _Sa
                 np.float32
             )
     angle = bundle.angle[pixels] if known and bundle.angle is not None else None
-    return _Samples(levels, signals, angle, bundle)
+    return _Samples(levels, signals, angle, None if angle is None else _flattening(angle, bundle), bundle)
+
+
+def _flattening(angle: Vector, bundle: RadarBundle) -> Vector:
+    if bundle.quantity == "sigma0":
+        return np.zeros_like(angle)
+    return np.asarray(-10.0 * np.log10(np.cos(np.deg2rad(angle))), dtype=np.float32)
 
 
 def _weigh_pixels(
@@ -152,7 +172,8 @@ def _single_look(now: _Samples) -> tuple[Float, NDArray[np.bool_]]:
     water = _mixture(now, STATES["open_water"])
     dry = _log_sum([np.log(share) + dry_classes[name] for name, share in STATES["dry"].items()])
     vegetation = _mixture(now, STATES["flooded_vegetation"])
-    return _ratios(water, vegetation, dry, dry_classes["bare_dry"], float(np.log(STATES["dry"]["bare_dry"])))
+    share = float(np.log(STATES["dry"]["bare_dry"]))
+    return _ratios(now.bundle, water, vegetation, dry, dry_classes["bare_dry"], share)
 
 
 def _two_looks(now: _Samples, past: _Samples) -> tuple[Float, NDArray[np.bool_]]:
@@ -173,22 +194,35 @@ def _two_looks(now: _Samples, past: _Samples) -> tuple[Float, NDArray[np.bool_]]
     vegetation = _log_sum(
         [was[name] - np.log(grown) + _flooded_now(now, past, name, form) for name, form in FLOODED_FORM.items()]
     )
-    smooth_ground = dry_before + stays["bare_dry"]
-    return _ratios(water, vegetation, dry, smooth_ground, was["bare_dry"] - dry_before)
+    share = float(np.log(shares["bare_dry"]))
+    return _ratios(now.bundle, water, vegetation, dry, was["bare_dry"] - share + stays["bare_dry"], share)
 
 
 def _ratios(
-    water: Vector, vegetation: Vector, dry: Vector, bare: Vector, log_share: Vector | float
+    bundle: RadarBundle, water: Vector, vegetation: Vector, dry: Vector, bare: Vector, log_share: float
 ) -> tuple[Float, NDArray[np.bool_]]:
     """(2, n) ratios against dry, and the dark pixels that water and smooth dry ground explain alike.
 
-    There only the share of such ground could decide, and no radar knows it: positive evidence is held to what water
-    has over smooth ground alone (physics.md section 2: at L-HH the two overlap, "near 0, not positive").
+    Where a channel cannot part the two (L-HH), only the share of smooth ground could decide, and no radar knows it:
+    positive evidence is held to what water has over smooth ground alone (physics.md section 2: "near 0, not positive").
     """
     ratio = water - dry
-    smooth: NDArray[np.bool_] = (np.abs(ratio) < 2.0) & (bare + log_share > dry + np.log(0.5))
+    alike: NDArray[np.bool_] = (np.abs(ratio) < 2.0) & (bare + log_share > dry + np.log(0.5))
+    if _parts_water_from_smooth_ground(bundle):
+        return np.stack([ratio, vegetation - dry]).astype(np.float32), alike
     held = np.minimum(ratio, np.maximum(water - bare, 0.0))
-    return np.stack([np.where(smooth, held, ratio), vegetation - dry]).astype(np.float32), smooth
+    return np.stack([held, vegetation - dry]).astype(np.float32), alike | (ratio - held > 0.05)
+
+
+def _parts_water_from_smooth_ground(bundle: RadarBundle) -> bool:
+    """Whether some polarization keeps the two priors apart: Bhattacharyya coefficient below `OVERLAP`."""
+    coefficients = []
+    for polarization in bundle.power:
+        water, bare = (_prior(bundle, polarization, name) for name in ("open_water", "bare_dry"))
+        spread = water.std**2 + bare.std**2
+        root = np.sqrt(2.0 * water.std * bare.std / spread)
+        coefficients.append(float(root * np.exp(-0.25 * (water.mean - bare.mean) ** 2 / spread)))
+    return min(coefficients) < OVERLAP
 
 
 def _mixture(samples: _Samples, shares: Mapping[str, float]) -> Vector:
@@ -202,20 +236,21 @@ def _log_sum(terms: list[Vector]) -> Vector:
 def _class_log_likelihood(samples: _Samples, name: str) -> Vector:
     """ln p of all polarizations under one class; an unknown angle is marginalized over the mode's range."""
     if samples.angle is not None:
-        return _at_angle(samples, name, samples.angle)
+        return _at_mean(samples, name, None)
     nodes, weights = angle_nodes(samples.bundle.angle_range)
-    terms = [
-        np.log(weight) + _at_angle(samples, name, np.full(samples.size, node, dtype=np.float32))
-        for node, weight in zip(nodes, weights, strict=True)
-    ]
-    return _log_sum(terms)
+    pairs = zip(nodes, weights, strict=True)
+    return _log_sum([np.float32(np.log(weight)) + _at_mean(samples, name, float(node)) for node, weight in pairs])
 
 
-def _at_angle(samples: _Samples, name: str, angle: Vector) -> Vector:
+def _at_mean(samples: _Samples, name: str, angle: float | None) -> Vector:
+    """ln p at the pixels' own angles, or at one angle for all."""
     total = np.zeros(samples.size, dtype=np.float32)
     for polarization, level in samples.level.items():
         prior = _prior(samples.bundle, polarization, name)
-        mean = class_mean(prior, angle, samples.bundle.quantity).astype(np.float32)
+        if angle is None:
+            mean = samples.mean(prior)
+        else:
+            mean = np.full(samples.size, class_mean(prior, angle, samples.bundle.quantity), dtype=np.float32)
         table = _table(samples.bundle, polarization, prior, prior.std)
         total += _weight(polarization) * np.nan_to_num(table(level, mean), nan=0.0)
     return total
@@ -236,15 +271,14 @@ def _flooded_now(now: _Samples, past: _Samples, name: str, form: str) -> Vector:
 def _after(now: _Samples, past: _Samples, name: str, form: str, change_std: float) -> Vector:
     """ln p(now) under a class that kept this pixel's past offset from the mean of the class that it was."""
     total = np.zeros(now.size, dtype=np.float32)
-    middle = np.float32(np.mean(now.bundle.angle_range))
     for polarization, level in now.level.items():
         prior = _prior(now.bundle, polarization, form)
-        mean = class_mean(prior, middle if now.angle is None else now.angle, now.bundle.quantity)
-        nats = _table(now.bundle, polarization, prior, prior.std)(level, _like(mean, level))
+        mean = now.mean(prior)
+        nats = _table(now.bundle, polarization, prior, prior.std)(level, mean)
         if polarization in past.signal:
             shift, left = _remembered(past, polarization, name)
             table = _table(now.bundle, polarization, prior, float(np.hypot(left, change_std)))
-            nats = np.where(np.isfinite(shift), table(level, _like(mean + np.nan_to_num(shift), level)), nats)
+            nats = np.where(np.isfinite(shift), table(level, mean + np.nan_to_num(shift)), nats)
         total += _weight(polarization) * np.nan_to_num(nats, nan=0.0)
     return total
 
@@ -256,16 +290,11 @@ def _remembered(past: _Samples, polarization: str, name: str) -> tuple[Vector, f
     the past signal.
     """
     prior = _prior(past.bundle, polarization, name)
-    middle = np.float32(np.mean(past.bundle.angle_range))
-    expected = class_mean(prior, middle if past.angle is None else past.angle, past.bundle.quantity)
+    expected = past.mean(prior) + np.float32(log_speckle_bias(past.bundle.looks))
     speckle = log_speckle_std(past.bundle.looks) ** 2
     gain = prior.std**2 / (prior.std**2 + speckle)
     off = np.clip(past.signal[polarization] - expected, -3 * prior.std, 3 * prior.std)
     return (gain * off).astype(np.float32), prior.std * float(np.sqrt(1.0 - gain))
-
-
-def _like(mean: NDArray[np.float64], level: Vector) -> Vector:
-    return np.ascontiguousarray(np.broadcast_to(mean, level.shape), dtype=np.float32)
 
 
 def _prior(bundle: RadarBundle, polarization: str, name: str) -> Backscatter:

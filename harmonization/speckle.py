@@ -77,3 +77,8 @@ def _looks_of_log_variance(variance: float) -> float:
 def log_speckle_std(looks: float) -> float:
     """Standard deviation of L-look speckle in dB: 10/ln10·sqrt(psi1(L))."""
     return float(10.0 / np.log(10.0) * np.sqrt(special.polygamma(1, looks)))
+
+
+def log_speckle_bias(looks: float) -> float:
+    """Mean of L-look speckle in dB: 10/ln10·(psi(L) - ln L), below zero (the mean of logarithms is too low)."""
+    return float(10.0 / np.log(10.0) * (special.digamma(looks) - np.log(looks)))

@@ -189,17 +189,17 @@ def test_a_river_narrower_than_the_cell_is_mixed() -> None:
     finer = np.zeros((15, 15), dtype=np.float32)
     finer[:, 7] = 1.0
     share = mixed_cell_share(finer, 5)
-    assert share[7, 7] == pytest.approx(0.5)  # |1 - 0.2|, held to one half
+    assert share[7, 7] == pytest.approx(2.0 / 3.0)  # |1 - 0.2|, held to where a sample says nothing of three states
     assert share[7, 5] == pytest.approx(0.2, abs=1e-6)
     assert share[7, 4] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_mixed_share_lies_between_none_and_one_half() -> None:
+def test_mixed_share_lies_between_none_and_two_thirds() -> None:
     finer = np.random.default_rng(5).random((40, 40)).astype(np.float32)
     share = mixed_cell_share(finer, 5)
     assert share.dtype == np.float32
     assert (share >= 0.0).all()
-    assert (share <= 0.5).all()
+    assert (share <= 2.0 / 3.0 + 1e-6).all()
     assert share == pytest.approx(mixed_cell_share(1.0 - finer, 5), abs=1e-6)
 
 
@@ -266,17 +266,24 @@ def test_a_coarse_sensor_has_its_full_say_where_the_finer_sees_nothing() -> None
 
 def test_a_stand_speaks_for_its_middle() -> None:
     # Eight neighbours one step away say "flooded vegetation"; the middle, unsure, is told so; two steps away nobody.
-    llr = np.zeros((2, 9, 9))
-    llr[1, 2:7:2, 2:7:2] = 4.0
-    llr[1, 4, 4] = 0.0
-    support = stand_support(replace(evidence(llr), stand=2), Belief())
+    nats = np.zeros((9, 9), dtype=np.float32)
+    nats[2:7:2, 2:7:2] = 4.0
+    nats[4, 4] = 0.0
+    support = stand_support(nats, 0.01, 2)
     assert support[4, 4] == support.max() > 0.0
     assert support[3, 4] == pytest.approx(0.0, abs=1e-6)
-    assert (stand_support(replace(evidence(-llr), stand=2), Belief())[4, 4]) < 0.0
+    assert stand_support(-nats, 0.01, 2)[4, 4] < 0.0
+
+
+def test_a_stand_is_never_worth_more_than_the_doubt_allows() -> None:
+    # Eight sure neighbours and a sure middle: ln(2·0.98/0.02) = 4.585 nats, and next to nothing after a year.
+    look = replace(evidence(np.full((2, 6, 6), 50.0)), stand=1)
+    assert contribution(look, 0.0, Belief(), 0.0)[1].max() <= np.log(2 * 0.98 / 0.02) + 1e-5
+    assert np.abs(contribution(look, 24.0 * 365, Belief(), 0.0)).max() < 1e-3
 
 
 def test_a_stand_adds_to_flooded_vegetation_alone() -> None:
-    look = evidence(np.full((2, 6, 6), 2.0))
+    look = evidence(np.full((2, 6, 6), 1.0))
     alone = contribution(look, 0.0, Belief(), 0.0)
     together = contribution(replace(look, stand=1), 0.0, Belief(), 0.0)
     assert (together[0] == alone[0]).all()
@@ -287,9 +294,10 @@ def test_unseen_neighbours_do_not_speak() -> None:
     look = replace(evidence(np.full((2, 6, 6), 5.0)), stand=1)
     seen = np.zeros((6, 6), dtype=np.bool_)
     seen[3, 3] = True
-    assert stand_support(replace(look, observed=seen), Belief())[3, 3] == pytest.approx(0.0, abs=1e-6)
     got = contribution(replace(look, observed=seen), 0.0, Belief(), 0.0)
     assert (got[:, ~seen] == 0.0).all()
+    alone = contribution(replace(look, observed=seen, stand=0), 0.0, Belief(), 0.0)
+    assert got[1, 3, 3] == pytest.approx(alone[1, 3, 3], abs=1e-5)
 
 
 # --- sums

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -204,6 +205,8 @@ def ingest(
 
 def main() -> None:
     """Entry point of the `overbank` command."""
+    # rasterio warps arrays that carry no transform of their own, and hushes its warning only within one thread.
+    warnings.filterwarnings("ignore", "Dataset has no geotransform")
     app()
 
 
