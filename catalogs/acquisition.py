@@ -173,9 +173,7 @@ def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
     }
 
 
-def _noise(
-    item: pystac.Item, collection: Collection, layers: Mapping[LayerName, RasterLayer]
-) -> dict[str, Any]:
+def _noise(item: pystac.Item, collection: Collection, layers: Mapping[LayerName, RasterLayer]) -> dict[str, Any]:
     """Noise of the polarizations that are there; the product's own where it gives one, else the mode's."""
     stated = item.properties.get("overbank:noise_db") or {}
     noise = {**collection.noise_db, **stated}
@@ -209,9 +207,7 @@ def _size(href: str, asset: pystac.Asset) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _version(
-    item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping[LayerName, RasterLayer]
-) -> str:
+def _version(item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping[LayerName, RasterLayer]) -> str:
     """A digest of `updated`, checksums, and size and time of local files; empty where nothing is known."""
     parts = [str(item.properties.get("updated", ""))]
     for href, asset in sorted(_files(item, assets, layers).items()):

@@ -52,9 +52,7 @@ def ingest(folder: Path, catalog: Path, description: Path | None = None) -> Inge
         except CatalogError as error:
             skipped.append(str(error))
     if not items:
-        found = (
-            "; ".join(skipped) or ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
-        )
+        found = "; ".join(skipped) or ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         remedy = f"Describe your GeoTIFFs in {folder / DESCRIPTION}."
         raise ProductError(f"folder {folder}", found, LOOKED_FOR, remedy)
     for item in items:
@@ -66,9 +64,7 @@ def ingest(folder: Path, catalog: Path, description: Path | None = None) -> Inge
 def _products(folder: Path) -> Iterator[Path]:
     """Archives and band folders, in the folder and one level below."""
     for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
-        yield from (
-            path for path in sorted(place.iterdir()) if path.is_file() and alos2.is_mosaic_archive(path)
-        )
+        yield from (path for path in sorted(place.iterdir()) if path.is_file() and alos2.is_mosaic_archive(path))
         if sentinel2.is_band_folder(place):
             yield place
 

@@ -85,9 +85,7 @@ def scene_item(
     """
     if not _IDENTIFIER.match(identifier):
         remedy = "Use letters, digits, '_', '-' and '.'."
-        raise ProductError(
-            f"item id {identifier!r}", "other characters", "an id that can name a folder", remedy
-        )
+        raise ProductError(f"item id {identifier!r}", "other characters", "an id that can name a folder", remedy)
     headers = {key: read_header(file.path) for key, file in files.items()}
     first, last = utc(start), utc(end or start)
     geometry = footprint(identifier, headers.values())
@@ -260,16 +258,13 @@ def _new_catalog(root: Path, title: str) -> dict[str, Any]:
 def _new_collection(identifier: str) -> dict[str, Any]:
     known = known_collections().get(identifier)
     title = known.title if known else identifier
-    nowhere = pystac.Extent(
-        pystac.SpatialExtent([-180.0, -90.0, 180.0, 90.0]), pystac.TemporalExtent([None, None])
-    )
+    nowhere = pystac.Extent(pystac.SpatialExtent([-180.0, -90.0, 180.0, 90.0]), pystac.TemporalExtent([None, None]))
     licence = known.licence if known else "other"
     collection = pystac.Collection(identifier, title, nowhere, title=title, license=licence)
     data: dict[str, Any] = collection.to_dict(include_self_link=False, transform_hrefs=False)
     data["extent"] = {"spatial": {"bbox": []}, "temporal": {"interval": []}}
     data["links"] = [
-        {"rel": relation, "href": "../catalog.json", "type": "application/json"}
-        for relation in ("root", "parent")
+        {"rel": relation, "href": "../catalog.json", "type": "application/json"} for relation in ("root", "parent")
     ]
     return data
 

@@ -90,9 +90,7 @@ def _catalog_file(catalog: str | Path) -> Path:
         raise SearchError(f"catalog {catalog}", f"no file {path}", expected, remedy)
     kind = _read_json(path).get("type")
     if kind not in ("Catalog", "Collection"):
-        raise SearchError(
-            f"catalog {path}", f"type {kind!r}", "type Catalog or Collection", "Give its catalog.json."
-        )
+        raise SearchError(f"catalog {path}", f"type {kind!r}", "type Catalog or Collection", "Give its catalog.json.")
     return path
 
 
@@ -156,9 +154,7 @@ def read_item(path: Path) -> pystac.Item:
         item = pystac.Item.from_dict(data, migrate=False)
     except Exception as error:  # pystac raises whatever the broken JSON leads to
         remedy = _CORRECT
-        raise SearchError(
-            f"item file {path}", f"{type(error).__name__}: {error}", "a STAC item", remedy
-        ) from error
+        raise SearchError(f"item file {path}", f"{type(error).__name__}: {error}", "a STAC item", remedy) from error
     item.set_self_href(str(path))
     return item
 
@@ -170,9 +166,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             raise ValueError(f"a JSON {type(data).__name__}")
     except (OSError, ValueError) as error:
         remedy = _CORRECT
-        raise SearchError(
-            f"file {path}", f"{type(error).__name__}: {error}", "a JSON object", remedy
-        ) from error
+        raise SearchError(f"file {path}", f"{type(error).__name__}: {error}", "a JSON object", remedy) from error
     return data
 
 

@@ -33,9 +33,9 @@ STATES = ("open_water", "flooded_vegetation")
 class Belief:
     """What holds before any sensor has spoken, and how far a sensor is believed."""
 
-    water: float = 0.04
+    water: float = 0.03
     """Prior probability of open water."""
-    vegetation: float = 0.01
+    vegetation: float = 0.02
     """Prior probability of flooded vegetation."""
     memory_hours: float = 72.0
     """Relaxation time of the two-state chain: how fast an older observation loses its say."""

@@ -95,7 +95,8 @@ def weigh_radar(sensor: str, during: RadarBundle, before: RadarBundle | None = N
         reasons[pixels] |= np.where(smooth, np.uint16(Reason.SMOOTH_DRY), np.uint16(0))
         if not known:
             reasons[pixels] |= np.uint16(Reason.UNKNOWN_ANGLE)
-    stand = during.cell if during.band == "L" else 0  # C band has next to nothing to say of a flooded stand
+    # C band has next to nothing to say of a flooded stand; and without a past a whole town looks like one at L band.
+    stand = during.cell if during.band == "L" and before is not None else 0
     return Evidence(sensor, llr, usable, reasons, during.time, during.cell, stand)
 
 

@@ -59,9 +59,7 @@ def _scores(contract: Contract) -> str:
     methods = sorted({method for row in contract.scores.values() for method in row})
     lines = ["Flood IoU on the validation chips.", "", f"| sensors | {' | '.join(methods)} |"]
     rows = [
-        f"| {name} | "
-        + " | ".join(f"{row[method]:.3f}" if method in row else "" for method in methods)
-        + " |"
+        f"| {name} | " + " | ".join(f"{row[method]:.3f}" if method in row else "" for method in methods) + " |"
         for name, row in contract.scores.items()
     ]
     return "\n".join([*lines, "|---|" + "---|" * len(methods), *rows])

@@ -97,9 +97,7 @@ def split_by_group(paths: Sequence[Path], share: float, seed: int) -> tuple[list
     """
     groups = sorted({_group(path) for path in paths})
     if len(groups) < 2:
-        raise ValueError(
-            f"All {len(paths)} chips are of one group ({', '.join(groups)}): give validation chips."
-        )
+        raise ValueError(f"All {len(paths)} chips are of one group ({', '.join(groups)}): give validation chips.")
     count = min(max(round(share * len(groups)), 1), len(groups) - 1)
     chosen = set(np.random.default_rng(seed).permutation(groups)[:count].tolist())
     return [p for p in paths if _group(p) not in chosen], [p for p in paths if _group(p) in chosen]

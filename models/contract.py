@@ -97,9 +97,7 @@ class Contract(Record):
         if missing:
             raise ValueError(f"presence {self.presence} lacks {', '.join(sorted(missing))}")
         if self.halo % self.stride or self.window % self.stride:
-            raise ValueError(
-                f"halo {self.halo} and window {self.window} must be multiples of stride {self.stride}"
-            )
+            raise ValueError(f"halo {self.halo} and window {self.window} must be multiples of stride {self.stride}")
         return self
 
     @property

@@ -61,9 +61,7 @@ class EarlyFusion(nn.Module):
         """
         correction = self.body(self.stacked(modalities, presence))
         seen = torch.stack([presence[name] for name in self.contract.modalities]).any(dim=0)
-        return torch.where(
-            seen[:, None], bounded_residual(physics, correction.float(), self.contract.bound), physics
-        )
+        return torch.where(seen[:, None], bounded_residual(physics, correction.float(), self.contract.bound), physics)
 
     def stacked(self, modalities: dict[str, Tensor], presence: dict[str, Tensor]) -> Tensor:
         """Return (B, input_channels, H, W): normalised channels, 0 where absent, then the presence masks."""
@@ -108,8 +106,6 @@ def _channels(modality: str) -> tuple[Channel, ...]:
     return (*channels, _channel("copol_change_db", "dB", _CHANGE, f"{modality}_before"))
 
 
-def _channel(
-    name: str, unit: str, numbers: tuple[tuple[float, float], float, float], presence: str
-) -> Channel:
+def _channel(name: str, unit: str, numbers: tuple[tuple[float, float], float, float], presence: str) -> Channel:
     clip, mean, std = numbers
     return Channel(name=name, unit=unit, clip=clip, mean=mean, std=std, presence=presence)

@@ -132,9 +132,7 @@ class _Learner:
         augmentation = Augmentation(turn=True, drop=recipe.drop, blob=recipe.blob)
         self.train = ChipSet(chips[0], contract, augmentation=augmentation, seed=recipe.seed)
         self.validation = chips[1]
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay
-        )
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs)
         self.best_epoch, self.best_scores, self.best_mean = 0, Scores(), -1.0
         self.best_weights = copy.deepcopy(self.network.state_dict())

@@ -54,9 +54,7 @@ class ModelInput:
         shape = self.shape
         for name, values in self.modalities.items():
             if name not in self.presence or name not in self.parts or name not in self.channels:
-                raise ValueError(
-                    f"Modality {name!r} lacks its presence, its part of the physics or its names."
-                )
+                raise ValueError(f"Modality {name!r} lacks its presence, its part of the physics or its names.")
             _expect(f"modality {name!r}", values.shape, (len(self.channels[name]), *shape))
             _expect(f"part {name!r}", self.parts[name].shape, (2, *shape))
         for name, mask in self.presence.items():
@@ -189,7 +187,5 @@ def _cut(array: NDArray[Kind], at: tuple[int, int, int, int], outside: float) ->
     top, left = max(row, 0), max(column, 0)
     bottom, right = min(row + height, rows), min(column + width, columns)
     if top < bottom and left < right:
-        cut[..., top - row : bottom - row, left - column : right - column] = array[
-            ..., top:bottom, left:right
-        ]
+        cut[..., top - row : bottom - row, left - column : right - column] = array[..., top:bottom, left:right]
     return cut

@@ -55,9 +55,7 @@ def predict(
     result = inputs.physics
     corners = [corner for corner in _corners(loaded, inputs, origin, margin) if _seen(inputs, *corner, core)]
     for group in _groups(corners, batch or _BATCH[loaded.device.type]):
-        windows = [
-            inputs.window(row - halo, column - halo, *(2 * [core + 2 * halo])) for row, column in group
-        ]
+        windows = [inputs.window(row - halo, column - halo, *(2 * [core + 2 * halo])) for row, column in group]
         tensors = stack([to_tensors(window, loaded.contract) for window in windows])
         logits = _forward(loaded, tensors, precision)[:, :, halo : halo + core, halo : halo + core]
         for (row, column), values in zip(group, logits, strict=True):
@@ -66,9 +64,7 @@ def predict(
     return result[:, margin : rows - margin, margin : columns - margin]
 
 
-def _corners(
-    loaded: Loaded, inputs: ModelInput, origin: tuple[int, int], margin: int
-) -> Iterator[tuple[int, int]]:
+def _corners(loaded: Loaded, inputs: ModelInput, origin: tuple[int, int], margin: int) -> Iterator[tuple[int, int]]:
     """Upper-left pixels of the cores that cover all but the margin; the first may lie outside the array."""
     contract = loaded.contract
     starts = [

@@ -43,7 +43,7 @@ def _distributed(units: Iterator[Unit], setting: Setting, scheduler: str) -> Ite
         first = [
             client.submit(_on_worker, unit, setting, pure=False) for unit, _ in zip(units, range(width), strict=False)
         ]
-        waiting = as_completed(first, with_results=True)
+        waiting = as_completed(first, with_results=True, loop=client.loop)
         for future, result in waiting:
             yield result
             future.release()

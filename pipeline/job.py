@@ -131,7 +131,7 @@ def _sentence(error: Any, lines: Lines, path: Path) -> str:
     if error["type"] == "extra_forbidden":
         place = tuple(error["loc"])
     field = str(place[0]) if place else str(error.get("ctx", {}).get("error", "")).split(":", maxsplit=1)[0]
-    line = next((lines[key] for key in (place, (field,), ()) if key in lines), 1)
+    line = next((lines[key] for key in (place or (field,), (field,), ()) if key in lines), 1)
     return f"{path} line {line}: {_remedy(error, field)}"
 
 
@@ -142,7 +142,7 @@ def _remedy(error: Any, field: str) -> str:
         near = difflib.get_close_matches(field, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known fields: {', '.join(known)}"
         return f"unknown field {field!r}{hint}"
-    if error["type"] == "missing":
+    if error["type"] == "missing" and len(error["loc"]) == 1:
         return f"the field {field!r} is missing; add it"
     if field == "sensors" and error["type"] == "literal_error":
         return f"unknown sensor {found!r}; known sensors: {', '.join(SENSORS)}"

@@ -149,5 +149,5 @@ def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: 
         looks = observe(sample, science, prepared, StageClock()).compute(scheduler="threads")
         observed = np.any([look.evidence.observed for look in looks.values()], axis=0)
         parts.append(np.sum([look.contribution for look in looks.values()], axis=0)[:, observed])
-    bounds = (science.prior.lowest, science.prior.highest)
+    bounds = (science.prior.water, science.prior.highest)
     return estimate_prior(np.concatenate(parts, axis=1), start, bounds)

@@ -20,8 +20,7 @@ class Prior(Record):
     vegetation: float = Field(gt=0, lt=0.5)
     """Probability of flooded vegetation."""
     estimate: bool
-    """Whether the shares are estimated anew from the evidence of the whole area."""
-    lowest: float = Field(gt=0)
+    """Whether the shares are raised to what the evidence of the whole area speaks for."""
     highest: float = Field(lt=0.5)
 
 

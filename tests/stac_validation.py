@@ -56,6 +56,4 @@ def _core_names(path: Path) -> list[str]:
     place = path.as_posix().partition(BUNDLED)[2]
     version, _, name = place.partition("/")
     folders = ("item-spec", "catalog-spec", "collection-spec")
-    return [
-        f"https://schemas.stacspec.org/{version}/{folder}/json-schema/{name}" for folder in folders if place
-    ]
+    return [f"https://schemas.stacspec.org/{version}/{folder}/json-schema/{name}" for folder in folders if place]

@@ -92,9 +92,7 @@ def test_real_scansar_item(shared: Path) -> None:
     assert set(scene.layers) == {"HH", "HV", "angle", "mask"}
     assert (scene.layers["angle"].scale, scene.layers["angle"].encoding) == (0.01, "linear")
     assert scene.layers["HV"].calibration_db == -83.0
-    assert scene.layers["HV"].href == str(
-        shared / "data/tests/data-files/ALOS2437590500-220630_WWDR2.2GUA_HV_SLP.tif"
-    )
+    assert scene.layers["HV"].href == str(shared / "data/tests/data-files/ALOS2437590500-220630_WWDR2.2GUA_HV_SLP.tif")
     assert (scene.platform, scene.orbit_direction, scene.look_side) == ("alos-2", "ascending", "right")
     assert (scene.mask_scheme, scene.quantity, scene.reference_only) == ("palsar-scansar", "gamma0", False)
     assert scene.start == scene.end

@@ -28,9 +28,7 @@ XML = """<Metadata><SourceAttributes>
 <NoiseEquivalentSigma0 pol="HH">-40</NoiseEquivalentSigma0></SourceAttributes></Metadata>"""
 
 
-def make_archive(
-    folder: Path, files: dict[str, bytes | tarfile.TarInfo], name: str = f"{TILE}_MOS.tar.gz"
-) -> Path:
+def make_archive(folder: Path, files: dict[str, bytes | tarfile.TarInfo], name: str = f"{TILE}_MOS.tar.gz") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(folder / name, "w:gz") as archive:
         for path, content in files.items():
@@ -89,9 +87,7 @@ def test_real_mosaic_archive(tmp_path: Path, shared: Path) -> None:
 @pytest.mark.parametrize(("days", "reference_only"), [(0, False), (2, False), (40, True)])
 def test_mosaic_of_several_passes(tmp_path: Path, days: int, reference_only: bool) -> None:
     start = datetime(2020, 9, 9, 10)
-    xml = XML.format(
-        start=f"{start.isoformat()}Z", end=f"{(start + timedelta(days=days)).isoformat()}Z"
-    ).encode()
+    xml = XML.format(start=f"{start.isoformat()}Z", end=f"{(start + timedelta(days=days)).isoformat()}Z").encode()
     folder = tmp_path / "in"
     make_archive(folder, {f"{TILE}_sl_HH_F02DAR.tif": layer(tmp_path), f"{TILE}_F02DAR.xml": xml})
     ingest(folder, tmp_path / "out")

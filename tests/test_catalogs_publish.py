@@ -52,9 +52,7 @@ def write_raster(path: Path, **profile: Any) -> Path:
 
 
 def radar_item(folder: Path, name: str = "S1A_scene", **options: Any) -> pystac.Item:
-    files = {
-        key: SceneFile(path=write_raster(folder / name / f"{key}.tif", nodata=np.nan)) for key in ("vv", "vh")
-    }
+    files = {key: SceneFile(path=write_raster(folder / name / f"{key}.tif", nodata=np.nan)) for key in ("vv", "vh")}
     settings: dict[str, Any] = {"start": START, "end": END, "properties": SAR} | options
     return scene_item(name, "sentinel-1-rtc", files, **settings)
 
@@ -160,9 +158,7 @@ def test_publishing_again_replaces_and_adds(tmp_path: Path) -> None:
     first = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
     write_catalog(tmp_path, [radar_item(tmp_path)], "Test")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == first
-    write_catalog(
-        tmp_path, [radar_item(tmp_path, "S1A_later", start=END, end=None), optical_item(tmp_path)], "Test"
-    )
+    write_catalog(tmp_path, [radar_item(tmp_path, "S1A_later", start=END, end=None), optical_item(tmp_path)], "Test")
     catalog = pystac.Catalog.from_file(str(tmp_path / "catalog.json"))
     assert sorted(item.id for item in catalog.get_items(recursive=True)) == [
         "S1A_later",
@@ -225,9 +221,7 @@ def test_what_cannot_be_published(tmp_path: Path) -> None:
     swath = write_raster(tmp_path / "swath.tif", crs=None, transform=north_up(0, 0, 2, 2))
     other = write_raster(tmp_path / "other.tif", crs="EPSG:32632")
     (tmp_path / "text.tif").write_text("no raster")
-    files = {
-        name: SceneFile(path=path) for name, path in (("a", write_raster(tmp_path / "a.tif")), ("b", other))
-    }
+    files = {name: SceneFile(path=path) for name, path in (("a", write_raster(tmp_path / "a.tif")), ("b", other))}
     with pytest.raises(ProductError, match="2 coordinate reference systems"):
         scene_item("a", "sentinel-1-rtc", files, start=START)
     with pytest.raises(ProductError, match="no coordinate reference system"):

@@ -371,7 +371,7 @@ def mixture(water: float, vegetation: float, size: int) -> NDArray[np.float32]:
 @pytest.mark.parametrize("water", [0.02, 0.08, 0.25])
 def test_the_share_of_water_is_recovered(water: float) -> None:
     # Flooded vegetation keeps its ratio to open water, here one to four as in the world.
-    got = estimate_prior(mixture(water, water / 4, 40_000), Belief(), (0.001, 0.30))
+    got = estimate_prior(mixture(water, water / 4, 40_000), Belief(water=0.04, vegetation=0.01), (0.001, 0.30))
     assert got.water == pytest.approx(water, abs=0.01)
     assert got.vegetation == pytest.approx(got.water / 4)
 

@@ -59,9 +59,7 @@ def test_decibels_are_clipped_at_the_floor_and_keep_what_is_not_observed():
 
 def test_radar_channels_in_order():
     inputs = one("c_band", Look(evidence(2.5), radar(VV=0.1, VH=0.01), radar(VV=1.0)))
-    np.testing.assert_allclose(
-        inputs.modalities["c_band"][:, 0, 0], [2.5, 2.5, -10.0, -20.0, -10.0], atol=1e-5
-    )
+    np.testing.assert_allclose(inputs.modalities["c_band"][:, 0, 0], [2.5, 2.5, -10.0, -20.0, -10.0], atol=1e-5)
     assert inputs.presence["c_band"].all()
     assert inputs.presence["c_band_before"].all()
 
@@ -112,9 +110,7 @@ def test_what_was_not_seen_is_absent_and_adds_nothing_to_physics(look):
 
 
 def test_a_flag_that_only_weakens_does_not_hide():
-    assert (
-        one("l_band", Look(evidence(reasons=Reason.SMOOTH_DRY), radar("L", HH=0.1))).presence["l_band"].all()
-    )
+    assert one("l_band", Look(evidence(reasons=Reason.SMOOTH_DRY), radar("L", HH=0.1))).presence["l_band"].all()
 
 
 def test_optical_indices_and_a_missing_band():
@@ -143,9 +139,7 @@ def test_unknown_modality_names_the_known_ones():
 def example() -> ModelInput:
     generator = np.random.default_rng(0)
     return ModelInput(
-        modalities={
-            name: generator.normal(size=(len(CHANNELS[name]), 4, 5)).astype("f4") for name in CHANNELS
-        },
+        modalities={name: generator.normal(size=(len(CHANNELS[name]), 4, 5)).astype("f4") for name in CHANNELS},
         presence={name: generator.random((4, 5)) < 0.6 for name in (*CHANNELS, "c_band_before")},
         parts={name: generator.normal(size=(2, 4, 5)).astype("f4") for name in CHANNELS},
         prior=PRIOR,
@@ -155,9 +149,7 @@ def example() -> ModelInput:
 def test_physics_is_the_prior_plus_the_parts_that_are_present():
     inputs = example()
     for row, column in np.ndindex(4, 5):
-        parts = [
-            inputs.parts[name][:, row, column] for name in CHANNELS if inputs.presence[name][row, column]
-        ]
+        parts = [inputs.parts[name][:, row, column] for name in CHANNELS if inputs.presence[name][row, column]]
         expected = np.sum([PRIOR, *parts], axis=0)
         np.testing.assert_allclose(inputs.physics[:, row, column], expected, atol=1e-6)
 
@@ -185,8 +177,6 @@ def test_window_inside_and_over_the_edge():
 def test_shapes_that_differ_are_refused_by_name():
     inputs = example()
     with pytest.raises(ValueError, match=r"presence 'optical' has shape \(1, 1\), but \(4, 5\)"):
-        ModelInput(
-            inputs.modalities, {**inputs.presence, "optical": np.ones((1, 1), bool)}, inputs.parts, PRIOR
-        )
+        ModelInput(inputs.modalities, {**inputs.presence, "optical": np.ones((1, 1), bool)}, inputs.parts, PRIOR)
     with pytest.raises(ValueError, match="'l_band' lacks its presence"):
         ModelInput(inputs.modalities, {"c_band": inputs.presence["c_band"]}, inputs.parts, PRIOR)

@@ -70,9 +70,7 @@ def test_loss_of_hand_computed_values():
     physics = pixels((-1, 0), (math.log(2), 0), (0, 0), (0, 0))
     truth = torch.tensor([[[0, 1, 255, 0]]], dtype=torch.uint8)
     observed = torch.tensor([[[True, True, True, False]]])
-    loss = masked_loss(
-        log_odds, physics, truth, observed, weights=(1.0, 3.0, 5.0), dice=0.5, penalty=0.1, bound=2.0
-    )
+    loss = masked_loss(log_odds, physics, truth, observed, weights=(1.0, 3.0, 5.0), dice=0.5, penalty=0.1, bound=2.0)
     entropy = (math.log(3) + 3 * math.log(2)) / 4
     dice = 1 - 2.5 / (17 / 12 + 2)
     np.testing.assert_allclose([float(term) for term in loss[1:]], [entropy, dice, 1 / 16], rtol=1e-5)
@@ -92,9 +90,7 @@ def test_loss_of_nothing_seen_is_finite_and_teaches_nothing():
 def test_three_states_from_two_log_odds():
     # Odds 1 : 3 : 2 are probabilities 1/6, 3/6, 2/6; flood is 5/6.
     log_odds = pixels((math.log(3), math.log(2)))
-    np.testing.assert_allclose(
-        torch.softmax(state_logits(log_odds), 1).flatten(), [1 / 6, 3 / 6, 2 / 6], rtol=1e-6
-    )
+    np.testing.assert_allclose(torch.softmax(state_logits(log_odds), 1).flatten(), [1 / 6, 3 / 6, 2 / 6], rtol=1e-6)
     assert float(flood_probability(log_odds)) == pytest.approx(5 / 6)
 
 

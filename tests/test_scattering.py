@@ -85,9 +85,7 @@ def stand(frequency: float, depth: float, flooded: bool) -> float:
         (1.0, -7.3, -5.3, -7.6, -7.6),
     ],
 )
-def test_canopy_flood_contrast(
-    depth: float, l_dry: float, l_flooded: float, c_dry: float, c_flooded: float
-) -> None:
+def test_canopy_flood_contrast(depth: float, l_dry: float, l_flooded: float, c_dry: float, c_flooded: float) -> None:
     got = [stand(frequency, depth, flooded) for frequency in (L, C) for flooded in (False, True)]
     assert got == pytest.approx([l_dry, l_flooded, c_dry, c_flooded], abs=0.1)
 

@@ -115,9 +115,7 @@ def test_open_water_is_dark_in_both_bands_and_sand_at_l_band_only(event: Event) 
 
 def test_dry_ground_keeps_its_texture(quiet: Event) -> None:
     dry = (quiet.truth == Truth.DRY) & cover(quiet, LandCover.FOREST)
-    before, during = (
-        power(quiet, "HH", window)[dry & np.isfinite(power(quiet, "HH", "before"))] for window in WINDOWS
-    )
+    before, during = (power(quiet, "HH", window)[dry & np.isfinite(power(quiet, "HH", "before"))] for window in WINDOWS)
     assert np.corrcoef(np.log(before), np.log(during))[0, 1] > 0.3
     assert np.std(10.0 * np.log10(during / before)) < 3.0
 
@@ -146,8 +144,7 @@ def test_coverage(event: Event) -> None:
 def test_optical(event: Event) -> None:
     layers = scene(event, "sentinel-2", "during").layers
     green, nir = (
-        area_average((layers[b].values - OFFSET) / QUANTIFICATION, layers[b].grid, event.grid)
-        for b in ("B03", "B08")
+        area_average((layers[b].values - OFFSET) / QUANTIFICATION, layers[b].grid, event.grid) for b in ("B03", "B08")
     )
     ndwi = (green - nir) / (green + nir)
     classes = np.repeat(np.repeat(layers["SCL"].values, 2, 0), 2, 1)[40:-40, 40:-40]

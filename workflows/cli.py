@@ -55,6 +55,18 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Dataset(StrEnum):
+    """What a network can learn from."""
+
+    simulated = "simulated"
+
+
+class Strategy(StrEnum):
+    """The networks there are."""
+
+    early = "early"
+
+
 app = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
@@ -184,6 +196,30 @@ def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) 
     show_comparison(summary, console())
     show_run(account_of(out / "run"), summary["seconds"], summary["peak_rss_mb"], console())
     typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}")
+
+
+@app.command()
+def train(
+    root: Annotated[
+        Path, typer.Option(metavar="DIR", file_okay=False, help="Where scenes and chips are made and kept.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="WEIGHTS", file_okay=False, help="Folder of the checkpoint.")],
+    dataset: Annotated[Dataset, typer.Option(help="What to learn from.")] = Dataset.simulated,
+    strategy: Annotated[Strategy, typer.Option(help="The network.")] = Strategy.early,
+    events: Annotated[int, typer.Option(min=2, help="Simulated floods.")] = 28,
+    size: Annotated[int, typer.Option(min=128, help="Pixels a side of each.")] = 512,
+    epochs: Annotated[int, typer.Option(min=1)] = 24,
+    device: On = Device.auto,
+) -> None:
+    """Train a network on simulated floods by the same flow that maps with it; made again, it takes the same chips."""
+    from models.fit import Recipe
+    from workflows.train import train as run_training
+
+    recipe = Recipe(epochs=epochs, patience=8)
+    found = run_training(root, out, events=events, size=size, recipe=recipe, device=device.value, say=typer.echo)
+    for name, scores in found.scores.items():
+        typer.echo(f"{name:16s} " + "  ".join(f"{who} {value:.4f}" for who, value in scores.items()))
+    typer.echo(f"{found.folder} (best of epoch {found.best_epoch}; log {found.log})")
 
 
 @catalog_app.command("ingest")

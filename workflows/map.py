@@ -52,6 +52,7 @@ def map_flood(
 
     `say` hears one line for each step. Errors of the job are raised before any pixel is read.
     """
+    out = out.resolve()  # workers of a scheduler start elsewhere
     clock = {"plan": perf_counter()}
     plan = plan_job(job_file)
     job = plan.job

@@ -30,9 +30,7 @@ MAXIMUM_MEMBER_BYTES = 200_000_000
 MAXIMUM_XML_BYTES = 1_000_000
 
 _TILE = r"(?P<tile>[NS]\d{2}[EW]\d{3})_(?P<year>\d{2})"
-_LAYER = re.compile(
-    rf"^{_TILE}_(?P<layer>sl_HH|sl_HV|sl_VV|sl_VH|date|mask|linci)(?:_(?P<mode>[A-Z0-9]+))?\.tif$"
-)
+_LAYER = re.compile(rf"^{_TILE}_(?P<layer>sl_HH|sl_HV|sl_VV|sl_VH|date|mask|linci)(?:_(?P<mode>[A-Z0-9]+))?\.tif$")
 _XML = re.compile(rf"^{_TILE}(?:_(?P<mode>[A-Z0-9]+))?\.xml$")
 _RAW = re.compile(rf"^{_TILE}_sl_(HH|HV)(?:_[A-Z0-9]+)?$")
 _MODE = re.compile(r"^(?P<mode>[A-Z])(?P<beam>\d{2})(?P<count>[SDQ])(?P<orbit>[AD])(?P<side>[LR])$")
@@ -84,9 +82,7 @@ def extract(archive: Path, files: Path) -> Path:
         temporary.rename(target)
     except (tarfile.TarError, EOFError, OSError) as error:
         remedy = "Fetch the archive again."
-        raise ProductError(
-            f"archive {archive}", f"{type(error).__name__}: {error}", "a tar archive", remedy
-        ) from error
+        raise ProductError(f"archive {archive}", f"{type(error).__name__}: {error}", "a tar archive", remedy) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
@@ -103,12 +99,8 @@ def _wanted(archive: Path, source: tarfile.TarFile) -> Iterator[tarfile.TarInfo]
         if reason is None and name in seen:
             reason = f"two members {name}"
         if reason is not None:
-            remedy = (
-                "Fetch it from JAXA again; rasters of early editions: convert to GeoTIFF with gdal_translate."
-            )
-            raise ProductError(
-                f"archive {archive}", reason, "the GeoTIFFs and the XML of one mosaic tile", remedy
-            )
+            remedy = "Fetch it from JAXA again; rasters of early editions: convert to GeoTIFF with gdal_translate."
+            raise ProductError(f"archive {archive}", reason, "the GeoTIFFs and the XML of one mosaic tile", remedy)
         if member.isfile() and (_LAYER.match(name) or _XML.match(name)):
             seen.add(name)
             yield member
@@ -162,9 +154,7 @@ def mosaic_item(folder: Path) -> pystac.Item:
         properties=_properties(folder.name, layers, metadata),
     )  # fmt: skip
     if xml:
-        item.add_asset(
-            "metadata", pystac.Asset(str(xml.absolute()), media_type="application/xml", roles=["metadata"])
-        )
+        item.add_asset("metadata", pystac.Asset(str(xml.absolute()), media_type="application/xml", roles=["metadata"]))
     return item
 
 

@@ -96,9 +96,7 @@ def _check_bands(context: _Context, path: Path, bands: Mapping[Any, int], header
     for name, band in bands.items():
         if band > count:
             expected = f"a band from 1 to {count}"
-            raise context.mistake(
-                "bands", f"{name} as band {band} of {path}", expected, "Correct the band number."
-            )
+            raise context.mistake("bands", f"{name} as band {band} of {path}", expected, "Correct the band number.")
 
 
 def _layer(product: Product, name: str, band: int) -> dict[str, Any]:
@@ -141,9 +139,7 @@ def _tag_span(context: _Context, path: Path, header: Header, tag: str) -> Span:
     value = header.tags.get(tag)
     if value is None:
         found = f"no tag {tag!r} in {path} (it has {', '.join(sorted(header.tags)) or 'none'})"
-        raise context.mistake(
-            "date", found, "a tag with the date", "Name another tag, or give the date here."
-        )
+        raise context.mistake("date", found, "a tag with the date", "Name another tag, or give the date here.")
     try:
         return span_of(re.sub(r"^(\d{4}):(\d{2}):(\d{2})", r"\1-\2-\3", value))  # TIFFTAG_DATETIME has colons
     except ValueError as error:

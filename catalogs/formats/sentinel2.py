@@ -80,9 +80,7 @@ def _source_item(folder: Path) -> pystac.Item:
             items.append(read_item(path))
         except CatalogError:
             continue
-    items = [
-        item for item in items if str(item.properties.get("platform", "")).lower().startswith("sentinel-2")
-    ]
+    items = [item for item in items if str(item.properties.get("platform", "")).lower().startswith("sentinel-2")]
     if len(items) != 1:
         remedy = "Put the STAC item of the product beside its bands, or describe the files in overbank.yaml."
         raise ProductError(f"band folder {folder}", f"{len(items)} Sentinel-2 items (*.json)", "one", remedy)
