@@ -201,7 +201,7 @@ def job_with(area: Path | tuple[float, float, float, float]) -> Job:
 
 def geojson(path: Path, *geometries: shapely.Geometry | None) -> Path:
     features = [
-        {"type": "Feature", "properties": {"id": 1}, "geometry": one and json.loads(shapely.to_geojson(one))}
+        {"type": "Feature", "properties": {"kind": "flood"}, "geometry": one and json.loads(shapely.to_geojson(one))}
         for one in geometries
     ]
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))

@@ -21,7 +21,6 @@ from harmonization.classes import BACKSCATTER, STATES
 from harmonization.evidence import combine, state_probabilities
 from harmonization.incidence import class_mean
 from harmonization.radar_evidence import (
-    CROSS_POLAR_WEIGHT,
     DRAINED,
     ENHANCEMENT_STD,
     FLOODED_FORM,
@@ -30,6 +29,7 @@ from harmonization.radar_evidence import (
     class_log_likelihoods,
     weigh_radar,
 )
+from harmonization.radar_samples import CROSS_POLAR_WEIGHT
 from harmonization.reasons import Reason
 
 NOISE_DB = {"VV": -24.0, "VH": -25.0, "HH": -28.0, "HV": -33.0}
