@@ -18,8 +18,12 @@ from harmonization.reasons import BLINDING, Reason
 
 SURFACE_HAZE = 0.01
 """Residual path reflectance after atmospheric correction, one standard deviation [M]."""
-TOP_HAZE = 0.03
-"""Path reflectance left in a product at the top of the atmosphere, one standard deviation [M]."""
+TOP_HAZE = 0.02
+"""Path reflectance left after `without_rayleigh` in a product at the top of the atmosphere, one standard deviation [M]:
+aerosol, and a sun that stands otherwise."""
+BAND_MICROMETRES = {"blue": 0.490, "green": 0.560, "red": 0.665, "nir": 0.842, "swir1": 1.610, "swir2": 2.190}
+NOMINAL_SUN_ZENITH = 40.0
+"""Degrees; products of unknown geometry are corrected for this sun and a view from straight above."""
 HAZE_COLOUR = 0.59
 """Path reflectance at 842 nm over that at 560 nm: (560/842)^1.3; at 1610 nm it is (560/1610)^1.3."""
 SWIR_HAZE = 0.25
@@ -39,6 +43,28 @@ _SCL_REASONS = {
 def reflectance_from_dn(dn: NDArray[np.float32], scale: float, offset: float) -> NDArray[np.float32]:
     """rho = scale·DN + offset; Sentinel-2 from baseline 04.00: 1e-4·DN - 0.1; Landsat C2: 2.75e-5·DN - 0.2."""
     return (dn.astype(np.float64) * scale + offset).astype(np.float32)
+
+
+def rayleigh_reflectance(micrometres: float, sun_zenith: float = NOMINAL_SUN_ZENITH) -> float:
+    """Path reflectance of clear air seen from straight above: tau·P/(4·cos sun), single scattering.
+
+    tau = 0.008569·w^-4·(1 + 0.0113·w^-2 + 0.00013·w^-4) at sea level (Hansen & Travis 1974, eq. 2.30), phase function
+    P = 3/4·(1 + cos²) of the angle 180° - sun zenith.
+    """
+    depth = 0.008569 * micrometres**-4 * (1.0 + 0.0113 * micrometres**-2 + 0.00013 * micrometres**-4)
+    cosine = float(np.cos(np.deg2rad(sun_zenith)))
+    return depth * 0.75 * (1.0 + cosine**2) / (4.0 * cosine)
+
+
+def without_rayleigh(reflectance: Mapping[str, Float]) -> dict[str, Float]:
+    """Reflectance at the top of the atmosphere less that of clear air, by band; bands without a wavelength stay.
+
+    Without it land in a Level-1C product has the NDWI and MNDWI of wet vegetation: blue air lifts green most.
+    """
+    return {
+        name: values - np.float32(rayleigh_reflectance(BAND_MICROMETRES[name])) if name in BAND_MICROMETRES else values
+        for name, values in reflectance.items()
+    }
 
 
 def normalized_difference(a: Float, b: Float) -> Float:
@@ -85,8 +111,9 @@ def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
 
     The potential-cloud tests of Fmask (Zhu & Woodcock 2012, RSE 118): whiteness < 0.7, haze-optimized transform > 0,
     NDSI and NDVI < 0.8, NIR/SWIR > 0.75, SWIR > 0.03 and brightness above 0.2; cirrus band > 0.012 where there is one.
-    Snow: NDSI > 0.4 and red > 0.2 (Gascoin 2019, ESSD 11, first pass), and NIR > 0.2, for turbid flood water has the
-    first and comes near the second. Cloud shadow is not found by this test.
+    Snow: NDSI > 0.4 and red > 0.2 (Gascoin 2019, ESSD 11, first pass) and NIR > 0.2, for turbid flood water has the
+    first and comes near the second; and what touches such snow and passes the weaker test of Hall 1995 (NDSI > 0.4,
+    NIR > 0.11, green > 0.1): snow in the shade. Cloud shadow is not found by this test.
     """
     blue, green, red, nir = (bands[name] for name in ("blue", "green", "red", "nir"))
     swir = bands["swir1"]
@@ -95,13 +122,14 @@ def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
         whiteness = (np.abs(blue - visible) + np.abs(green - visible) + np.abs(red - visible)) / visible
         snow_index = normalized_difference(green, swir)
         green_leaf = normalized_difference(nir, red)
-        snow = (snow_index > 0.4) & (red > 0.2) & (nir > 0.2)
+        shaded = (snow_index > 0.4) & (nir > 0.11) & (green > 0.1)
+        snow = ndimage.binary_propagation(shaded & (red > 0.2) & (nir > 0.2), mask=shaded)
         bright = (blue - 0.5 * red - 0.08 > 0) & (visible > 0.2) & (swir > 0.03) & (nir > 0.75 * swir)
         cloud = bright & (whiteness < 0.7) & (snow_index < 0.8) & (green_leaf < 0.8) & ~snow
         if "cirrus" in bands:
             cloud |= bands["cirrus"] > 0.012
     reasons = np.where(_grow(_drop_specks(cloud), dilation), np.uint16(Reason.CLOUD), np.uint16(0))
-    reasons |= np.where(snow, np.uint16(Reason.SNOW_OR_FROZEN), np.uint16(0))
+    reasons |= np.where(_grow(snow, dilation), np.uint16(Reason.SNOW_OR_FROZEN), np.uint16(0))
     reasons |= np.where(np.isfinite(green + nir), np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
     return reasons.astype(np.uint16)
 

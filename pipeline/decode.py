@@ -18,6 +18,7 @@ from harmonization.optical import (
     reflectance_from_dn,
     scene_classification_reasons,
     spectral_reasons,
+    without_rayleigh,
 )
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
@@ -159,5 +160,6 @@ def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle
     else:
         test = "spectral"
         reasons = spectral_reasons(reflectance, science.cloud_dilation)
-    haze = TOP_HAZE if scene.quantity == "toa_reflectance" else SURFACE_HAZE
-    return OpticalBundle(reflectance, haze, test, reasons, scene.time, OPTICAL_CELL)
+    if scene.quantity == "toa_reflectance":  # after the cloud test, whose thresholds hold at the top of the atmosphere
+        return OpticalBundle(without_rayleigh(reflectance), TOP_HAZE, test, reasons, scene.time, OPTICAL_CELL)
+    return OpticalBundle(reflectance, SURFACE_HAZE, test, reasons, scene.time, OPTICAL_CELL)

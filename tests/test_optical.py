@@ -21,10 +21,12 @@ from harmonization.optical import (
     index_std,
     mndwi,
     ndwi,
+    rayleigh_reflectance,
     reflectance_from_dn,
     scene_classification_reasons,
     spectral_reasons,
     weigh_optical,
+    without_rayleigh,
 )
 from harmonization.reasons import Reason
 
@@ -295,3 +297,43 @@ def test_permuted_pixels_permute_the_evidence() -> None:
     got = weigh_optical("s", bundle({name: rho[:, order] for name, rho in reflectance.items()}))
     want = weigh_optical("s", bundle(reflectance)).llr[:, :, order]
     assert got.llr == pytest.approx(want, abs=1e-6)
+
+
+# --- clear air
+
+
+def test_rayleigh_reflectance_of_green() -> None:
+    # tau(0.56 µm) = 0.008569·10.168·(1.0360 + 0.0013) = 0.0904; sun 40°: cos = 0.7660, P = 0.75·1.5868 = 1.1901;
+    # 0.0904·1.1901/(4·0.7660) = 0.0351.
+    assert rayleigh_reflectance(0.560) == pytest.approx(0.0351, abs=1e-4)
+
+
+def test_rayleigh_falls_with_the_fourth_power_of_wavelength_and_spares_the_short_wave_infrared() -> None:
+    assert rayleigh_reflectance(0.49) / rayleigh_reflectance(0.98) == pytest.approx(16.0, rel=0.05)
+    assert rayleigh_reflectance(1.61) < 1e-3
+
+
+def test_clear_air_is_taken_off_known_bands_only() -> None:
+    ones = np.ones((2, 2), dtype=np.float32)
+    got = without_rayleigh({"green": ones, "cirrus": ones})
+    assert got["green"][0, 0] == pytest.approx(1.0 - rayleigh_reflectance(0.56), abs=1e-6)
+    assert (got["cirrus"] == ones).all()
+
+
+def test_snow_in_the_shade_belongs_to_the_snow_it_touches() -> None:
+    # Left: bright snow; beside it shaded snow of NDSI 0.6; far right the same numbers alone: turbid water.
+    green = np.full((12, 40), 0.1, dtype=np.float32)
+    bands = {name: green.copy() for name in ("blue", "green", "red", "nir", "swir1")}
+    for name, bright, shaded in (
+        ("blue", 0.8, 0.2),
+        ("green", 0.8, 0.2),
+        ("red", 0.8, 0.15),
+        ("nir", 0.7, 0.13),
+        ("swir1", 0.1, 0.05),
+    ):
+        bands[name][:, :8] = bright
+        bands[name][:, 8:14] = shaded
+        bands[name][:, 30:36] = shaded
+    snow = (spectral_reasons(bands, 0) & Reason.SNOW_OR_FROZEN) != 0
+    assert snow[:, :14].all()
+    assert not snow[:, 14:].any()
