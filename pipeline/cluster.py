@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from distributed import Client, as_completed, get_worker
 
@@ -40,9 +41,7 @@ def _distributed(units: Iterator[Unit], setting: Setting, scheduler: str) -> Ite
         raise RunError(f"scheduler {scheduler}: no answer ({problem}); start it, or leave --scheduler out") from problem
     with client:
         width = IN_FLIGHT * max(1, sum(client.nthreads().values()))
-        first = [
-            client.submit(_on_worker, unit, setting, pure=False) for unit, _ in zip(units, range(width), strict=False)
-        ]
+        first = [client.submit(_on_worker, unit, setting, pure=False) for unit in islice(units, width)]
         waiting = as_completed(first, with_results=True, loop=client.loop)
         for future, result in waiting:
             yield result

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from shapely import union_all
+from shapely.geometry.base import BaseGeometry
 
 from catalogs.records import Acquisition
 from harmonization.calibration import decibel
@@ -18,7 +20,7 @@ from harmonization.speckle import equivalent_looks
 from harmonization.thresholds import Threshold, water_threshold
 from pipeline.clock import StageClock
 from pipeline.decode import POLARIZATIONS, copolar, radar_power
-from pipeline.grid import SNAP
+from pipeline.grid import outline_lonlat, unit_boxes
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit
 from pipeline.read import seen_share
@@ -27,6 +29,8 @@ from pipeline.science import Science
 SAMPLE_BOXES = 8
 SAMPLE_SIDE = 256
 """Pixels: the sample is at most half a million pixels, however large the area."""
+SAMPLED_UNITS = 64
+"""Units of a large area in which windows are looked for; a smaller one is sampled the same however it is tiled."""
 CANDIDATES = 400
 """Windows looked at coarsely at most, to find where there is data."""
 ENOUGH_SEEN = 0.5
@@ -73,7 +77,9 @@ def sample_boxes(plan: Plan) -> list[GeoBox]:
 
     Mosaic tiles may be fill for the most part: windows are looked at coarsely first.
     """
-    windows = [window for unit in plan.units for window in _split(unit.box)]
+    job = plan.job
+    area = plan.area if len(plan.units) <= SAMPLED_UNITS else _part_of(plan)
+    windows = [box for _, box in unit_boxes(area, job.resolution, SAMPLE_SIDE)]
     candidates = _spread(windows, CANDIDATES)
     scene = next((scene for scene in plan.during if scene.kind == "radar"), plan.during[0])
     layer = next(layer for name, layer in scene.layers.items() if name in (*POLARIZATIONS, "green"))
@@ -87,14 +93,10 @@ def _spread(windows: Sequence[GeoBox], count: int) -> list[GeoBox]:
     return [windows[index] for index in sorted(set(chosen.tolist()))]
 
 
-def _split(box: GeoBox) -> list[GeoBox]:
-    rows, columns = box.shape.yx
-    side = SAMPLE_SIDE // SNAP * SNAP
-    return [
-        box[top : min(top + side, rows), left : min(left + side, columns)]
-        for top in range(0, rows, side)
-        for left in range(0, columns, side)
-    ]
+def _part_of(plan: Plan) -> BaseGeometry:
+    """Some units' outlines, spread evenly over a large area."""
+    chosen = np.linspace(0, len(plan.units) - 1, SAMPLED_UNITS).round().astype(int)
+    return union_all([outline_lonlat(plan.units[index].box).geom for index in chosen])
 
 
 def _looks(

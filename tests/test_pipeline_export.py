@@ -139,9 +139,7 @@ def test_file_units_are_rounded_clipped_short_of_nodata_and_nodata_where_unseen(
     """1/100 nat in int16: 1.234 -> 123; ±400 -> ±32767, never -32768; NaN under a seen pixel -> 0."""
     values = np.array([[1.234, 400.0, -400.0, np.nan, 5.0]], dtype=np.float32)
     seen = np.array([[True, True, True, True, False]])
-    np.testing.assert_array_equal(
-        to_file_units(values, KINDS["evidence"], seen), [[123, 32767, -32767, 0, -32768]]
-    )
+    np.testing.assert_array_equal(to_file_units(values, KINDS["evidence"], seen), [[123, 32767, -32767, 0, -32768]])
 
 
 def test_layer_kinds_and_legends_belong_together() -> None:
@@ -176,9 +174,14 @@ def test_folder_that_fails_leaves_what_was(tmp_path: Path, before: bool, error: 
     if before:
         target.mkdir(parents=True)
         (target / "old").write_text("old")
-    with pytest.raises(error), appearing(target) as draft:
-        (draft / "new").write_text("new")
-        raise error
+
+    def interrupted() -> None:
+        with appearing(target) as draft:
+            (draft / "new").write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
     assert target.exists() == before
     assert os.listdir(target.parent) == (["a"] if before else [])
     if before:

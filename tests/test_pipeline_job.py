@@ -271,7 +271,7 @@ def test_shipped_science_is_read_by_its_name() -> None:
 
 
 def test_unknown_science_lists_what_is_known() -> None:
-    with pytest.raises(JobError, match="science: '1999-01' is not a method file; known: .*2026-11"):
+    with pytest.raises(JobError, match=r"science: '1999-01' is not a method file; known: .*2026-11"):
         load_science("1999-01")
 
 
