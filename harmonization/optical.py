@@ -113,25 +113,32 @@ def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
     NDSI and NDVI < 0.8, NIR/SWIR > 0.75, SWIR > 0.03 and brightness above 0.2; cirrus band > 0.012 where there is one.
     Snow: NDSI > 0.4 and red > 0.2 (Gascoin 2019, ESSD 11, first pass) and NIR > 0.2, for turbid flood water has the
     first and comes near the second; and what touches such snow and passes the weaker test of Hall 1995 (NDSI > 0.4,
-    NIR > 0.11, green > 0.1): snow in the shade. Cloud shadow is not found by this test.
+    NIR > 0.11, green > 0.1): snow in the shade. Cloud shadow is not found by this test. Green and NIR must be there;
+    without SWIR snow passes for cloud, without blue or red green stands in.
     """
-    blue, green, red, nir = (bands[name] for name in ("blue", "green", "red", "nir"))
-    swir = bands["swir1"]
+    green, nir = bands["green"], bands["nir"]
+    blue, red = bands.get("blue", green), bands.get("red", green)
+    swir = bands.get("swir1")
     visible = (blue + green + red) / 3.0
     with np.errstate(invalid="ignore", divide="ignore"):
         whiteness = (np.abs(blue - visible) + np.abs(green - visible) + np.abs(red - visible)) / visible
-        snow_index = normalized_difference(green, swir)
         green_leaf = normalized_difference(nir, red)
-        shaded = (snow_index > 0.4) & (nir > 0.11) & (green > 0.1)
-        snow = ndimage.binary_propagation(shaded & (red > 0.2) & (nir > 0.2), mask=shaded)
-        bright = (blue - 0.5 * red - 0.08 > 0) & (visible > 0.2) & (swir > 0.03) & (nir > 0.75 * swir)
-        cloud = bright & (whiteness < 0.7) & (snow_index < 0.8) & (green_leaf < 0.8) & ~snow
+        snow = np.zeros(green.shape, dtype=np.bool_) if swir is None else _snow(green, red, nir, swir)
+        cloud = (blue - 0.5 * red - 0.08 > 0) & (visible > 0.2) & (whiteness < 0.7) & (green_leaf < 0.8) & ~snow
+        if swir is not None:
+            cloud &= (normalized_difference(green, swir) < 0.8) & (swir > 0.03) & (nir > 0.75 * swir)
         if "cirrus" in bands:
             cloud |= bands["cirrus"] > 0.012
     reasons = np.where(_grow(_drop_specks(cloud), dilation), np.uint16(Reason.CLOUD), np.uint16(0))
     reasons |= np.where(_grow(snow, dilation), np.uint16(Reason.SNOW_OR_FROZEN), np.uint16(0))
     reasons |= np.where(np.isfinite(green + nir), np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
     return reasons.astype(np.uint16)
+
+
+def _snow(green: Float, red: Float, nir: Float, swir: Float) -> NDArray[np.bool_]:
+    shaded = (normalized_difference(green, swir) > 0.4) & (nir > 0.11) & (green > 0.1)
+    snow: NDArray[np.bool_] = ndimage.binary_propagation(shaded & (red > 0.2) & (nir > 0.2), mask=shaded)
+    return snow
 
 
 def _grow(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
+from rasterio.vrt import WarpedVRT
 from rasterio.warp import reproject
 
 from pipeline.read import NativeWindow
@@ -15,39 +17,60 @@ from pipeline.read import NativeWindow
 Kind = Literal["continuous", "mask"]
 
 
+EXACT = 1e-12
+"""Error in pixels allowed to the transform: GDAL approximates by rows otherwise, and neighbouring units differ."""
+
+
 def align(window: NativeWindow | None, target: GeoBox, kind: Kind) -> NDArray[np.float32]:
     """(y, x) on the target; NaN where the source has nothing.
 
     Continuous values (linear power, reflectance, angle) are averaged where the target is coarser than the source and
-    interpolated linearly where it is finer; masks take the nearest. Never call it with DN or dB. The transform is
-    exact (no approximation by rows), so a pixel does not depend on the unit that it lies in.
+    interpolated linearly where it is finer; masks take the nearest. Never call it with DN or dB. Transform and kernel
+    do not depend on the window, so a pixel does not depend on the unit that it is read through: the same bytes from a
+    grid of the same zone, the same to the last bits from another.
     """
-    result = np.full(target.shape.yx, np.nan, dtype=np.float32)
     if window is None:
-        return result
-    reproject(
-        window.values,
-        result,
-        src_transform=window.box.affine,
-        src_crs=str(window.box.crs),
-        src_nodata=np.nan,
-        dst_transform=target.affine,
-        dst_crs=str(target.crs),
-        dst_nodata=np.nan,
-        resampling=Resampling.nearest if kind == "mask" else _resampling(window.box, target),
-        tolerance=0.0,
-    )
+        return np.full(target.shape.yx, np.nan, dtype=np.float32)
+    resampling = Resampling.nearest if kind == "mask" else _resampling(window, target)
+    if window.box.crs == target.crs:
+        return _same_zone(window, target, resampling)
+    return _other_zone(window, target, resampling)
+
+
+def _same_zone(window: NativeWindow, target: GeoBox, resampling: Resampling) -> NDArray[np.float32]:
+    result = np.full(target.shape.yx, np.nan, dtype=np.float32)
+    crs = str(target.crs)
+    source = {"src_transform": window.box.affine, "src_crs": crs, "src_nodata": np.nan}
+    wanted = {"dst_transform": target.affine, "dst_crs": crs, "dst_nodata": np.nan}
+    reproject(window.values, result, **source, **wanted, resampling=resampling)
     return result
 
 
-def _resampling(source: GeoBox, target: GeoBox) -> Resampling:
-    coarser = target.resolution.map(abs).x > 1.2 * native_pixel(source, target)
+def _other_zone(window: NativeWindow, target: GeoBox, resampling: Resampling) -> NDArray[np.float32]:
+    """Through a virtual warp, which takes the tolerance that rasterio 1.4's `reproject` ignores (issue 3324)."""
+    rows, columns = window.values.shape
+    profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "nodata": np.nan, "height": rows, "width": columns}
+    height, width = target.shape.yx
+    options = {"XSCALE": 1, "YSCALE": 1} if resampling == Resampling.bilinear else {}
+    with MemoryFile() as memory:
+        with memory.open(**profile, crs=str(window.box.crs), transform=window.box.affine) as draft:
+            draft.write(window.values, 1)
+        with (
+            memory.open() as source,
+            WarpedVRT(
+                source,
+                crs=str(target.crs),
+                transform=target.affine,
+                height=height,
+                width=width,
+                resampling=resampling,
+                tolerance=EXACT,
+                **options,
+            ) as warped,
+        ):
+            return np.asarray(warped.read(1), dtype=np.float32)
+
+
+def _resampling(window: NativeWindow, target: GeoBox) -> Resampling:
+    coarser = target.resolution.map(abs).x > 1.2 * window.pixel
     return Resampling.average if coarser else Resampling.bilinear
-
-
-def native_pixel(source: GeoBox, target: GeoBox) -> float:
-    """Width of a source pixel in units of the target's CRS, near the middle of the source."""
-    if source.crs == target.crs:
-        return float(source.resolution.map(abs).x)
-    here = source.center_pixel.to_crs(str(target.crs))
-    return float(here.resolution.map(abs).x)

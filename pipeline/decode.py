@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -22,7 +23,7 @@ from harmonization.optical import (
 )
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
-from pipeline.align import align, native_pixel
+from pipeline.align import align
 from pipeline.read import NativeWindow, read_window
 from pipeline.science import Science
 
@@ -77,7 +78,7 @@ def odd_pixels(window: NativeWindow | None, box: GeoBox, native_pixels: float) -
     """So many native pixels as an odd number of pixels of the target, at least one."""
     if window is None:
         return 1
-    ratio = native_pixel(window.box, box) / box.resolution.map(abs).x
+    ratio = window.pixel / box.resolution.map(abs).x
     return max(1, round((native_pixels * ratio - 1.0) / 2.0) * 2 + 1)
 
 
@@ -124,14 +125,14 @@ def _power(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
         power = power_from_amplitude(values, layer.calibration_db)
     else:
         power = values.astype(np.float64) * layer.scale
-    return NativeWindow(np.where(power == 0, np.nan, power).astype(np.float32), window.box)
+    return replace(window, values=np.where(power == 0, np.nan, power).astype(np.float32))
 
 
 def _linear(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
     window = read_window(layer, box)
     if window is None:
         return None
-    return NativeWindow(reflectance_from_dn(window.values, layer.scale, layer.offset), window.box)
+    return replace(window, values=reflectance_from_dn(window.values, layer.scale, layer.offset))
 
 
 def _mask_reasons(scene: Acquisition, box: GeoBox) -> Flags:

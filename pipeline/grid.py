@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import shapely
@@ -16,6 +16,8 @@ from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import transform as reshape
 
+Span = tuple[float, float]
+"""First and one past the last row or column of the lattice."""
 SNAP = 16
 """Units begin and end on multiples of so many pixels of the lattice: the strides of every network divide it."""
 
@@ -53,14 +55,40 @@ def unit_boxes(area: BaseGeometry, resolution: float, tile: int) -> Iterator[tup
         for column in range(int(left // tile), int((right - 1) // tile) + 1):
             rows = max(top, row * tile), min(bottom, (row + 1) * tile)
             columns = max(left, column * tile), min(right, (column + 1) * tile)
-            box = _box(crs, resolution, rows, columns)
+            box = lattice_box(crs, resolution, rows, columns)
             if outline.intersects(shapely.box(*box.boundingbox.bbox)):
                 yield f"{crs.to_epsg()}_{column:+05d}_{row:+06d}", box
 
 
-def _box(crs: CRS, resolution: float, rows: tuple[float, float], columns: tuple[float, float]) -> GeoBox:
+def lattice_box(crs: CRS | None, resolution: float, rows: Span, columns: Span) -> GeoBox:
+    """The GeoBox of half-open spans of rows and columns of a zone's lattice."""
     origin = Affine(resolution, 0.0, columns[0] * resolution, 0.0, -resolution, -rows[0] * resolution)
     return GeoBox((int(rows[1] - rows[0]), int(columns[1] - columns[0])), origin, crs)
+
+
+def windows(boxes: Iterable[GeoBox], side: int) -> list[GeoBox]:
+    """The lattice's own squares of `side` pixels that some boxes of one zone touch, cropped to these.
+
+    However an area is cut into boxes, its windows are the same.
+    """
+    spans: dict[tuple[int, int], tuple[Span, Span]] = {}
+    box = None
+    for box in boxes:
+        (top, left), (height, width) = lattice_origin(box), box.shape.yx
+        for row in range(top // side, (top + height - 1) // side + 1):
+            for column in range(left // side, (left + width - 1) // side + 1):
+                rows = max(top, row * side), min(top + height, (row + 1) * side)
+                columns = max(left, column * side), min(left + width, (column + 1) * side)
+                known = spans.get((row, column), (rows, columns))
+                spans[row, column] = _hull(known[0], rows), _hull(known[1], columns)
+    if box is None:
+        return []
+    resolution = box.resolution.map(abs).x
+    return [lattice_box(box.crs, resolution, *span) for _, span in sorted(spans.items())]
+
+
+def _hull(first: Span, second: Span) -> Span:
+    return min(first[0], second[0]), max(first[1], second[1])
 
 
 def lattice_origin(box: GeoBox) -> tuple[int, int]:

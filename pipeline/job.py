@@ -116,6 +116,8 @@ def _resolved(job: Job, folder: Path) -> Job:
         for name in ("area", "reference_water", "weights")
         if isinstance(value := getattr(job, name), Path)
     }
+    if job.science.endswith((".yaml", ".yml")):
+        changes["science"] = str(folder / job.science)
     if "://" not in job.catalog:
         changes["catalog"] = str(folder / job.catalog)
     return job.model_copy(update=changes)

@@ -24,7 +24,7 @@ _PARTIAL = ".partial-"
 
 def fingerprint(unit: Unit, job: Job, science: Science, prepared: Prepared, weights: str) -> str:
     """SHA-256 over everything that can change the unit's pixels: job, science, scenes, findings, weights, version."""
-    told = job.model_dump(mode="json", exclude={"name", "catalog", "weights", "area", "reference_water"})
+    told = job.model_dump(mode="json", exclude={"name", "catalog", "weights", "area", "reference_water", "science"})
     content = {
         "job": told,
         "science": science.model_dump(mode="json"),

@@ -6,12 +6,11 @@ Computed per unit it would differ from neighbour to neighbour, and the map would
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from shapely import union_all
-from shapely.geometry.base import BaseGeometry
 
 from catalogs.records import Acquisition
 from harmonization.calibration import decibel
@@ -20,11 +19,13 @@ from harmonization.speckle import equivalent_looks
 from harmonization.thresholds import Threshold, water_threshold
 from pipeline.clock import StageClock
 from pipeline.decode import POLARIZATIONS, copolar, radar_power
-from pipeline.grid import outline_lonlat, unit_boxes
+from pipeline.grid import windows
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit
 from pipeline.read import seen_share
 from pipeline.science import Science
+
+Kind = TypeVar("Kind")
 
 SAMPLE_BOXES = 8
 SAMPLE_SIDE = 256
@@ -77,26 +78,20 @@ def sample_boxes(plan: Plan) -> list[GeoBox]:
 
     Mosaic tiles may be fill for the most part: windows are looked at coarsely first.
     """
-    job = plan.job
-    area = plan.area if len(plan.units) <= SAMPLED_UNITS else _part_of(plan)
-    windows = [box for _, box in unit_boxes(area, job.resolution, SAMPLE_SIDE)]
-    candidates = _spread(windows, CANDIDATES)
+    units = _spread(plan.units, SAMPLED_UNITS)
+    found = windows((unit.box for unit in units), SAMPLE_SIDE)
+    whole = [box for box in found if box.shape.y * box.shape.x >= SAMPLE_SIDE**2 / 4]  # rims are slivers
+    candidates = _spread(whole or found, CANDIDATES)
     scene = next((scene for scene in plan.during if scene.kind == "radar"), plan.during[0])
     layer = next(layer for name, layer in scene.layers.items() if name in (*POLARIZATIONS, "green"))
     seen = [window for window in candidates if seen_share(layer, window) > ENOUGH_SEEN]
     return _spread(seen or candidates, SAMPLE_BOXES)
 
 
-def _spread(windows: Sequence[GeoBox], count: int) -> list[GeoBox]:
-    """At most so many windows, evenly through the list."""
-    chosen = np.linspace(0, len(windows) - 1, min(count, len(windows))).round().astype(int)
-    return [windows[index] for index in sorted(set(chosen.tolist()))]
-
-
-def _part_of(plan: Plan) -> BaseGeometry:
-    """Some units' outlines, spread evenly over a large area."""
-    chosen = np.linspace(0, len(plan.units) - 1, SAMPLED_UNITS).round().astype(int)
-    return union_all([outline_lonlat(plan.units[index].box).geom for index in chosen])
+def _spread(things: Sequence[Kind], count: int) -> list[Kind]:
+    """At most so many, evenly through the list."""
+    chosen = np.linspace(0, len(things) - 1, min(count, len(things))).round().astype(int)
+    return [things[index] for index in sorted(set(chosen.tolist()))]
 
 
 def _looks(

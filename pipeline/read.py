@@ -35,6 +35,8 @@ class NativeWindow:
     values: NDArray[np.float32]
     """(y, x) file values; NaN where nodata."""
     box: GeoBox
+    pixel: float
+    """Width of a pixel in metres at the middle of the whole file, so that every unit takes the same."""
 
 
 def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
@@ -49,7 +51,7 @@ def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
             return None
         values = source.read(layer.band, window=window).astype(np.float32)
         box = GeoBox(values.shape, window_transform(window, source.transform), source.crs)
-        return NativeWindow(_without_nodata(values, layer, source), box)
+        return NativeWindow(_without_nodata(values, layer, source), box, _pixel_metres(source))
 
 
 def seen_share(layer: RasterLayer, target: GeoBox) -> float:
@@ -60,7 +62,21 @@ def seen_share(layer: RasterLayer, target: GeoBox) -> float:
             return 0.0
         values = source.read(layer.band, window=window, out_shape=(COARSE, COARSE)).astype(np.float32)
         seen = _without_nodata(values, layer, source)
-    return float((np.isfinite(seen) & (seen != 0)).mean())
+        inside = window.width * window.height / _touched(source, target)
+    return float((np.isfinite(seen) & (seen != 0)).mean() * min(inside, 1.0))
+
+
+def _touched(source: rasterio.DatasetReader, target: GeoBox) -> float:
+    """File pixels that a GeoBox would touch if the file went on for ever."""
+    exact = _exact_window(source, target)
+    return float(exact.width * exact.height)
+
+
+def _pixel_metres(source: rasterio.DatasetReader) -> float:
+    box = GeoBox((source.height, source.width), source.transform, source.crs)
+    if box.crs is not None and box.crs.geographic:
+        box = box.center_pixel.to_crs("utm")
+    return float(box.resolution.map(abs).x)
 
 
 @contextmanager
@@ -70,6 +86,10 @@ def _opened(layer: RasterLayer) -> Iterator[rasterio.DatasetReader]:
         with rasterio.Env(**READ_OPTIONS), rasterio.open(layer.href, driver=driver_for(layer.href)) as source:
             if source.crs is None:
                 raise PipelineError(f"{layer.href}: has no coordinate system; only map-projected files are read yet")
+            if layer.band > source.count:
+                raise PipelineError(
+                    f"{layer.href}: has {source.count} bands, not {layer.band}; correct the item's band"
+                )
             yield source
     except rasterio.errors.RasterioError as problem:
         raise PipelineError(
@@ -88,8 +108,7 @@ def _without_nodata(
 
 def _window(source: rasterio.DatasetReader, target: GeoBox) -> Window | None:
     """The whole pixels of a file that a GeoBox touches, a margin wider; None where they do not meet."""
-    box = target.extent.segmented(target.resolution.map(abs).x * 64).to_crs(source.crs).boundingbox
-    exact = from_bounds(box.left, box.bottom, box.right, box.top, transform=source.transform)
+    exact = _exact_window(source, target)
     left = max(int(np.floor(exact.col_off)) - MARGIN, 0)
     top = max(int(np.floor(exact.row_off)) - MARGIN, 0)
     right = min(int(np.ceil(exact.col_off + exact.width)) + MARGIN, source.width)
@@ -97,3 +116,9 @@ def _window(source: rasterio.DatasetReader, target: GeoBox) -> Window | None:
     if right <= left or bottom <= top:
         return None
     return Window(left, top, right - left, bottom - top)
+
+
+def _exact_window(source: rasterio.DatasetReader, target: GeoBox) -> Window:
+    """Where a GeoBox lies in a file's pixels, in fractions, within the file or beyond it."""
+    box = target.extent.segmented(target.resolution.map(abs).x * 64).to_crs(source.crs).boundingbox
+    return from_bounds(box.left, box.bottom, box.right, box.top, transform=source.transform)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
 from pydantic import Field, ValidationError
 
 from pipeline.errors import JobError
 from pipeline.job import Record
+from pipeline.yaml_lines import read_yaml
 
 
 class Prior(Record):
@@ -50,6 +50,6 @@ def load_science(name: str) -> Science:
         known = ", ".join(sorted(file.stem for file in Path(str(shipped)).glob("*.yaml")))
         raise JobError(f"science: {name!r} is not a method file; known: {known}")
     try:
-        return Science.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Science.model_validate(read_yaml(path)[0])
     except ValidationError as problem:
         raise JobError(f"{path}: {problem.errors()[0]['loc']}: {problem.errors()[0]['msg']}") from None

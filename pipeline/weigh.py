@@ -15,7 +15,7 @@ from harmonization.bundle import Bundle, Evidence, Float, OpticalBundle, RadarBu
 from harmonization.evidence import Belief, contributions
 from harmonization.optical import weigh_optical
 from harmonization.radar_evidence import weigh_radar
-from harmonization.reasons import Reason
+from harmonization.reasons import BLINDING, Reason
 
 Kind = TypeVar("Kind", bound=np.generic)
 Modality = Literal["c_band", "l_band", "optical"]
@@ -159,9 +159,20 @@ def _merge(before: Sequence[Bundle]) -> Bundle:
     if not radar or len(newest) == 1:
         clear = [(bundle.reasons == 0) for bundle in newest]
         return _picked(newest, _choose(clear))
-    power = {name: _mean([bundle.power[name] for bundle in radar if name in bundle.power]) for name in radar[0].power}
-    blind_everywhere = np.bitwise_and.reduce([bundle.reasons for bundle in radar])
-    return replace(radar[0], power=power, reasons=blind_everywhere.astype(np.uint16))
+    seen = [replace(bundle, power=_unblinded(bundle)) for bundle in radar]
+    names = dict.fromkeys(name for bundle in seen for name in bundle.power)
+    power = {name: _mean([bundle.power[name] for bundle in seen if name in bundle.power]) for name in names}
+    nothing = np.logical_and.reduce([np.isnan(values) for values in power.values()])
+    reasons = np.where(nothing, np.bitwise_or.reduce([bundle.reasons for bundle in radar]), 0).astype(np.uint16)
+    angles = [bundle.angle for bundle in radar if bundle.angle is not None]
+    noise = {name: next(bundle.noise[name] for bundle in seen if name in bundle.power) for name in names}
+    return replace(radar[0], power=power, reasons=reasons, angle=_mean(angles) if angles else None, noise=noise)
+
+
+def _unblinded(bundle: RadarBundle) -> dict[str, Float]:
+    """Power without the samples that the look itself is blind to: shadow is dark, and no water."""
+    blinded = (bundle.reasons & np.uint16(BLINDING)) != 0
+    return {name: np.where(blinded, np.float32(np.nan), values) for name, values in bundle.power.items()}
 
 
 def _mean(arrays: Sequence[Float]) -> Float:

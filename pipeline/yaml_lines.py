@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 from pipeline.errors import JobError
 
@@ -19,11 +20,16 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as problem:
+        raise JobError(f"{path}: is not UTF-8 text ({problem.reason}); save it as UTF-8") from problem
     except OSError as problem:
         raise JobError(f"{path}: cannot be read ({problem.strerror}); give the path of a job file") from problem
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         return yaml.safe_load(text), {} if node is None else _lines(node, ())
+    except ValueError as problem:  # PyYAML makes dates itself
+        line = _line_of_bad_date(node)
+        raise JobError(f"{path} line {line}: there is no such day ({problem}); correct the date") from problem
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark else ""
@@ -41,3 +47,21 @@ def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Lines:
         for index, value in enumerate(node.value):
             found.update(_lines(value, (*path, index)))
     return found
+
+
+def _line_of_bad_date(node: yaml.Node | None) -> int:
+    """Line of the first date of a document that no calendar has."""
+    maker = SafeConstructor()
+    waiting = [] if node is None else [node]
+    while waiting:
+        here = waiting.pop(0)
+        if isinstance(here, yaml.MappingNode):
+            waiting += [value for _, value in here.value]
+        elif isinstance(here, yaml.SequenceNode):
+            waiting += here.value
+        elif isinstance(here, yaml.ScalarNode) and here.tag == "tag:yaml.org,2002:timestamp":
+            try:
+                maker.construct_yaml_timestamp(here)
+            except ValueError:
+                return here.start_mark.line + 1
+    return 1

@@ -21,7 +21,7 @@ from pipeline.science import Science, load_science
 from pipeline.weigh import SensorLook
 
 NOON = datetime(2023, 5, 18, 12, tzinfo=UTC)
-WEST, NORTH = 600_000.0, 5_000_000.0
+WEST, NORTH = 599_040.0, 4_999_680.0
 """Metres of UTM 32N: a corner of the lattice at every resolution that the tests use."""
 
 

@@ -311,7 +311,7 @@ def test_item_says_where_when_from_what_and_how_the_numbers_are_meant(tmp_path: 
     assert properties["datetime"] == "2023-05-18T12:00:00Z"
     assert properties["proj:code"] == "EPSG:32632"
     assert properties["proj:shape"] == [64, 64]
-    assert properties["proj:transform"] == [10.0, 0.0, 600000.0, 0.0, -10.0, 5000000.0]
+    assert properties["proj:transform"] == [10.0, 0.0, 599040.0, 0.0, -10.0, 4999680.0]
     assert (properties["overbank:job"], properties["overbank:science"]) == ("A flood", "2026-11")
     assert properties["overbank:legend"] == "flood"
     assert [scene["id"] for scene in properties["overbank:scenes"]["during"]] == ["now"]

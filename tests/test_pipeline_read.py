@@ -15,7 +15,7 @@ from scenes import NORTH, WEST, grid, write_tiff
 
 from catalogs.errors import HrefError
 from catalogs.records import RasterLayer
-from pipeline.align import align, native_pixel
+from pipeline.align import align
 from pipeline.errors import PipelineError
 from pipeline.read import MARGIN, NativeWindow, read_window, seen_share
 
@@ -83,7 +83,6 @@ def test_band_of_the_record_is_read_with_its_own_nodata(tmp_path: Path) -> None:
     assert (read(RasterLayer(href=href, band=2), grid(4, 4)).values == 8.0).all()
 
 
-@pytest.mark.xfail(reason="defect: a band that the file lacks passes through as IndexError", strict=True)
 def test_band_that_is_not_in_the_file_names_the_file(tmp_path: Path) -> None:
     source = layer(tmp_path / "a.tif", counted(4, 4), grid(4, 4), band=2)
     with pytest.raises(PipelineError, match=r"a\.tif"):
@@ -138,7 +137,6 @@ def test_seen_share_is_nothing_where_the_file_does_not_reach(tmp_path: Path) -> 
     assert seen_share(source, grid(20, 20, row=400)) == 0.0
 
 
-@pytest.mark.xfail(reason="defect: the share is of the part of the box inside the file, not of the box", strict=True)
 def test_seen_share_counts_what_lies_outside_the_file_as_unseen(tmp_path: Path) -> None:
     source = layer(tmp_path / "a.tif", np.ones((100, 100), np.float32), grid(100, 100))
     assert seen_share(source, grid(100, 100, column=75)) == pytest.approx(0.25, abs=0.1)
@@ -218,11 +216,13 @@ def test_degrees_land_on_the_right_metres(tmp_path: Path) -> None:
     np.testing.assert_allclose(aligned(source, target), expected, atol=0.01 * step)
 
 
-def test_native_pixel_is_in_metres_of_the_target() -> None:
-    assert native_pixel(grid(8, 8, resolution=25.0), grid(8, 8)) == 25.0
+def test_pixel_is_in_metres_at_the_middle_of_the_file(tmp_path: Path) -> None:
+    metric = layer(tmp_path / "a.tif", counted(8, 8), grid(8, 8, resolution=25.0))
+    assert read_window(metric, grid(8, 8)).pixel == 25.0
     box = GeoBox((8, 8), Affine(1e-4, 0, LONGITUDE, 0, -1e-4, LATITUDE), "EPSG:4326")
+    degrees = layer(tmp_path / "b.tif", counted(8, 8), box)
     # One degree of latitude is 111.1 km, of longitude 111.3·cos(45.15°) = 78.5 km: pixels of 7.9 by 11.1 m.
-    assert 7.5 < native_pixel(box, grid(8, 8)) < 11.2
+    assert 7.5 < read_window(degrees, grid(8, 8)).pixel < 11.2
 
 
 # ---- a pixel does not depend on the unit through which it is read
@@ -265,13 +265,6 @@ def test_other_grids_of_the_zone_give_the_same_to_the_last_bit(tmp_path: Path, r
     assert worst_difference(layer(tmp_path / "a.tif", speckled(side), box), "continuous") < 3e-7
 
 
-DEFECT = (
-    "defect: rasterio 1.4 ignores reproject(tolerance=0) (rasterio issue 3324, an argument from 1.5 on), and GDAL's "
-    "bilinear kernel widens with the ratio of the windows; WarpedVRT(tolerance=1e-12, XSCALE=1, YSCALE=1) is exact"
-)
-
-
-@pytest.mark.xfail(reason=DEFECT, strict=True)
 @pytest.mark.parametrize("step", [2.25e-4, 0.4e-4])
 def test_degrees_give_the_same_through_every_unit(tmp_path: Path, step: float) -> None:
     """Coarser than the target (interpolated) and finer (averaged)."""
@@ -281,7 +274,6 @@ def test_degrees_give_the_same_through_every_unit(tmp_path: Path, step: float) -
     assert worst_difference(source, "continuous") < 3e-7
 
 
-@pytest.mark.xfail(reason=DEFECT, strict=True)
 def test_neighbouring_zone_gives_the_same_through_every_unit(tmp_path: Path) -> None:
     x, y = Transformer.from_crs(32632, 32633, always_xy=True).transform(WEST, NORTH)
     box = GeoBox((200, 200), Affine(10, 0, round(x) - 300, 0, -10, round(y) + 300), "EPSG:32633")

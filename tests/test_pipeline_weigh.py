@@ -137,10 +137,6 @@ def test_before_sharpens_the_dry_state_and_says_what_was_water() -> None:
     assert (dry.evidence.llr[0] > alone.evidence.llr[0]).all(), "a fall of 10 dB says more than being dark"
 
 
-DEFECT = "defect: `_merge` averages samples that their own look calls blinded, and drops reasons that differ"
-
-
-@pytest.mark.xfail(reason=DEFECT, strict=True)
 def test_blinded_sample_does_not_enter_the_mean_of_the_past() -> None:
     """Radar shadow is dark and no water: where one look lay in it, only the other tells."""
     shadow = radar_bundle(
@@ -153,7 +149,6 @@ def test_blinded_sample_does_not_enter_the_mean_of_the_past() -> None:
     np.testing.assert_allclose(found.power["VV"], np.where(left(), 0.1, 0.0505), rtol=1e-6)
 
 
-@pytest.mark.xfail(reason=DEFECT, strict=True)
 def test_pixel_that_every_past_look_is_blind_to_stays_unobserved() -> None:
     """In shadow from one side, in layover from the other: two reasons, no common bit, and nothing seen."""
     one = radar_bundle({"VV": plain(SHAPE, 0.001)}, reasons=flags(SHAPE, Reason.RADAR_SHADOW), time=hours_ago(500))
