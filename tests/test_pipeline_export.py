@@ -324,8 +324,8 @@ def test_item_says_where_when_from_what_and_how_the_numbers_are_meant(tmp_path: 
     codes = {one["value"]: one["name"] for one in item["assets"]["flood_class"]["classification:classes"]}
     assert codes == {code: row[0] for code, row in FLOOD_CLASSES.items()}
     west, south, east, north = item["bbox"]
-    assert west < 10.273 < east
-    assert south < 45.146 < north
+    assert west < 10.264 < east
+    assert south < 45.141 < north
 
 
 def test_export_that_fails_half_way_leaves_nothing(tmp_path: Path, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
