@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from models.inputs import CHANNELS, Mask, ModelInput
 from models.tensors import Tensors, to_tensors
 
 Truth = NDArray[np.uint8]
+LEVEL_SHIFT, INDEX_SHIFT, EVIDENCE_SHIFT = 1.5, 0.08, 0.7
+"""Standard deviations of a shake of strength 1: dB, index, nat. Between places [M]."""
 _BLOBS = 3
 """Most discs that are cut out of a modality."""
 
@@ -38,6 +41,8 @@ class Augmentation(NamedTuple):
     """Probability that a whole modality, or its "before" alone, is taken away; one modality always stays."""
     blob: float = 0.0
     """Probability that discs are cut out of a modality."""
+    shake: float = 0.0
+    """How far levels, indices and evidence are moved, 1 being what differs from place to place; 0 leaves them."""
 
 
 def write_chip(path: Path, inputs: ModelInput, truth: Truth) -> None:
@@ -131,6 +136,8 @@ class ChipSet(Dataset[Sample]):
         inputs = inputs.without(dict.fromkeys(self.without, True))
         generator = np.random.default_rng((self.seed, self.epoch, index))
         inputs = _robbed(inputs, self.augmentation, generator)
+        if self.augmentation.shake:
+            inputs = _shaken(inputs, self.augmentation.shake, generator)
         if self.augmentation.turn:
             inputs, truth = _turned(inputs, truth, generator)
         return Sample(to_tensors(inputs, self.contract), torch.from_numpy(np.ascontiguousarray(truth)))
@@ -152,6 +159,24 @@ def _robbed(inputs: ModelInput, augmentation: Augmentation, generator: np.random
         if before:
             hidden[f"{name}_before"] = True
     return inputs.without(hidden)
+
+
+def _shaken(inputs: ModelInput, strength: float, generator: np.random.Generator) -> ModelInput:
+    """Shift what was measured and what was made of it, by modality and channel, as another place and season would.
+
+    Levels and indices move by a constant; evidence and the nats that enter the physics are scaled and moved together,
+    so the network meets physics that is a little wrong everywhere, and learns where to trust it less.
+    """
+    modalities, parts = {}, {}
+    for name, values in inputs.modalities.items():
+        scale = 1.0 + strength * generator.uniform(-0.3, 0.2)
+        bias = (strength * generator.normal(0.0, EVIDENCE_SHIFT, 2))[:, None, None]
+        spread = [LEVEL_SHIFT if channel.endswith("_db") else INDEX_SHIFT for channel in inputs.channels[name][2:]]
+        shift = strength * generator.normal(0.0, spread)
+        measured = values[2:] + shift[:, None, None]
+        modalities[name] = np.concatenate([values[:2] * scale + bias, measured]).astype(np.float32)
+        parts[name] = np.where(inputs.presence[name], inputs.parts[name] * scale + bias, 0.0).astype(np.float32)
+    return replace(inputs, modalities=modalities, parts=parts)
 
 
 def _blobs(shape: tuple[int, int], generator: np.random.Generator) -> Mask:

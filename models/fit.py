@@ -38,6 +38,8 @@ class Recipe(Record):
     """Epochs without a better score after which the fit ends."""
     drop: NonNegativeFloat = 0.25
     blob: NonNegativeFloat = 0.25
+    shake: NonNegativeFloat = 1.0
+    """Of levels, indices and evidence: simulated ground is not the only ground."""
     weights: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
     """Of dry, open water and flooded vegetation in the cross-entropy; unequal ones bias the probabilities."""
     dice: NonNegativeFloat = 1.0
@@ -129,7 +131,7 @@ class _Learner:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, device
         self.network = EarlyFusion(contract).to(device)
-        augmentation = Augmentation(turn=True, drop=recipe.drop, blob=recipe.blob)
+        augmentation = Augmentation(turn=True, drop=recipe.drop, blob=recipe.blob, shake=recipe.shake)
         self.train = ChipSet(chips[0], contract, augmentation=augmentation, seed=recipe.seed)
         self.validation = chips[1]
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from models.checkpoint import load
-from models.chips import Augmentation, ChipSet, chip_paths, read_chip, split_by_group, write_chip
+from models.chips import Augmentation, ChipSet, _shaken, chip_paths, read_chip, split_by_group, write_chip
 from models.contract import Training
 from models.early import EarlyFusion, early_contract
 from models.fit import Recipe, fit
@@ -208,3 +208,16 @@ def test_a_seed_gives_the_same_weights(chips, contract, tmp_path):
         for name in ("a", "b")
     ]
     assert results[0].contract.sha256 == results[1].contract.sha256
+
+
+def test_shaken_chip_moves_evidence_and_physics_together() -> None:
+    """Scale and shift are one number a state and modality: what entered the physics moves as what the network sees."""
+    inputs, _ = noisy_chip(3)
+    moved = _shaken(inputs, 1.0, np.random.default_rng(4))
+    for name, part in inputs.parts.items():
+        seen = inputs.presence[name]
+        before, after = inputs.modalities[name][0][seen], moved.modalities[name][0][seen]
+        scale, bias = np.polyfit(before, after, 1)
+        assert np.allclose(moved.parts[name][0][seen], part[0][seen] * scale + bias, atol=1e-3)
+        assert (moved.parts[name][:, ~seen] == 0).all()
+    assert np.isnan(moved.modalities["c_band"]).sum() == np.isnan(inputs.modalities["c_band"]).sum()
