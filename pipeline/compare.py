@@ -87,15 +87,17 @@ def _add_unit(
     classes = {path.stem: _read(path) for path in sorted((folder / "methods").glob("*.tif"))}
     flood = {name: np.isin(codes, (OPEN_WATER, FLOODED_VEGETATION)) for name, (codes, _) in classes.items()}
     observed = {name: ~np.isin(codes, (NOT_OBSERVABLE, OUTSIDE)) for name, (codes, _) in classes.items()}
-    for name, (codes, box) in classes.items():
+    box = next(iter(classes.values()))[1]
+    truth = None if reference is None else read_reference(reference, box, legend)
+    for name, (codes, _) in classes.items():
         pixel_km2 = abs(box.affine.a * box.affine.e) / 1e6
         tally = tallies[name]
         tally.flood_pixels += int(flood[name].sum())
         tally.observed_pixels += int(observed[name].sum())
         tally.inside_pixels += int((codes != OUTSIDE).sum())
         tally.area_km2 += float(flood[name].sum() * pixel_km2)
-        if reference is not None:
-            true, known = read_reference(reference, box, legend)
+        if truth is not None:
+            true, known = truth
             mapped = flood[name] | ((codes == REFERENCE_WATER) & (legend == "water"))
             within = known & (codes != OUTSIDE)
             tally.true_area_km2 += float((true & within).sum() * pixel_km2)

@@ -62,6 +62,14 @@ class Job(Record):
         return self
 
     @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        for name, listed in (("sensors", self.sensors), ("methods", self.methods)):
+            twice = next((one for one in listed if listed.count(one) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{name}: {twice!r} stands there twice; write it once")
+        return self
+
+    @model_validator(mode="after")
     def _box_has_area(self) -> Self:
         if not isinstance(self.area, Path):
             west, south, east, north = self.area
