@@ -129,7 +129,9 @@ def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
             cloud &= (normalized_difference(green, swir) < 0.8) & (swir > 0.03) & (nir > 0.75 * swir)
         if "cirrus" in bands:
             cloud |= bands["cirrus"] > 0.012
-    reasons = np.where(_grow(_drop_specks(cloud), dilation), np.uint16(Reason.CLOUD), np.uint16(0))
+    reasons = np.where(
+        _grow(_drop_specks(cloud) if dilation > 1 else cloud, dilation), np.uint16(Reason.CLOUD), np.uint16(0)
+    )
     reasons |= np.where(_grow(snow, dilation), np.uint16(Reason.SNOW_OR_FROZEN), np.uint16(0))
     reasons |= np.where(np.isfinite(green + nir), np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
     return reasons.astype(np.uint16)

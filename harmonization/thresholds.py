@@ -78,15 +78,18 @@ def water_threshold(
     is bimodal too). A tile counts if Ashman's D exceeds `separation` and each mode holds at least `minor_share`.
     After Chini 2017 (TGRS 55(12), HSBA). No such tile: "no water here", never a threshold through the land.
     """
-    found, seen = [], 0
+    found, medians = [], []
     for sample in tiles:
         if sample.size < 200:
             continue
-        seen += 1
+        medians.append(float(np.median(sample)))
         modes = fit_two_modes(sample)
         bimodal = modes.ashman > separation and minor_share <= modes.low_share <= 1.0 - minor_share
         if bimodal and modes.low[0] < darkest_land:
             found.append(float(threshold_otsu(sample)))
+    seen = len(medians)
+    if not found and medians and float(np.median(medians)) < darkest_land:
+        return Threshold(darkest_land, 0, f"all of {seen} tiles dark: no second mode because nearly all is water")
     if not found:
         return Threshold(None, 0, f"no water here: none of {seen} tiles has a dark second mode")
     return Threshold(float(np.median(found)), len(found), f"median of {len(found)} bimodal tiles of {seen}")

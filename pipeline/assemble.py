@@ -32,22 +32,29 @@ def assemble_layers(
     methods: Mapping[str, MethodMap],
     inside: Mask,
     given_water: NDArray[np.float32] | None,
+    has_reference: bool,
     at: Any,
 ) -> UnitLayers:
     """All layers of one unit: arrays (y, x) on the unit's own box.
 
     `given_water`: the job's reference raster (1 is water, NaN not known), which outranks what "before" scenes tell.
+    `has_reference`: whether the run as a whole has one, so that all its units speak of the same thing.
     """
     known = _reference(looks, belief, given_water)
     reference = np.zeros(inside.shape, np.bool_) if known is None else known[0]
     delivered = methods[job.delivered]
-    layers = _delivered(delivered, looks, belief, reference, inside, known is not None)
+    layers = _delivered(delivered, looks, belief, reference, inside, has_reference)
     layers["reference_water"] = _reference_layer(known, inside)
     layers |= _witnesses(job, looks, inside, at)
-    layers |= _by_method(methods, reference, inside, known is not None)
+    layers |= _by_method(methods, reference, inside, has_reference)
     if "ndwi" in methods:
         layers["agreement"] = layer("agreement", agreement(methods["ndwi"], delivered, reference, inside))
-    return UnitLayers(layers, _facts(job, looks, inside, known is not None))
+    facts = _facts(job, looks, inside, has_reference)
+    facts["overbank:inside_pixels"] = int(inside.sum())
+    if has_reference:
+        share = 0.0 if known is None else float((known[1] & inside).sum() / max(inside.sum(), 1))
+        facts["overbank:reference_known_share"] = round(share, 4)
+    return UnitLayers(layers, facts)
 
 
 def _reference(

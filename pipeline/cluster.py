@@ -12,6 +12,8 @@ from pipeline.errors import RunError
 from pipeline.plan import Unit
 from pipeline.run import Setting, run_unit
 
+PATIENCE_SECONDS = 30
+"""How long a scheduler may be without workers."""
 Done = tuple[Unit, dict[str, float]]
 IN_FLIGHT = 2
 """Units a worker thread may have waiting: the plan is streamed, however long it is."""
@@ -35,10 +37,7 @@ def run_units(units: Iterable[Unit], setting: Setting, scheduler: str | None) ->
 
 
 def _distributed(units: Iterator[Unit], setting: Setting, scheduler: str) -> Iterator[Done]:
-    try:
-        client = Client(scheduler, timeout="10s", set_as_default=False)
-    except (OSError, TimeoutError) as problem:
-        raise RunError(f"scheduler {scheduler}: no answer ({problem}); start it, or leave --scheduler out") from problem
+    client = _connected(scheduler)
     with client:
         width = IN_FLIGHT * max(1, sum(client.nthreads().values()))
         first = [client.submit(_on_worker, unit, setting, pure=False) for unit in islice(units, width)]
@@ -49,6 +48,22 @@ def _distributed(units: Iterator[Unit], setting: Setting, scheduler: str) -> Ite
             following = next(units, None)
             if following is not None:
                 waiting.add(client.submit(_on_worker, following, setting, pure=False))
+
+
+def _connected(scheduler: str) -> Client:
+    """A client of a scheduler that has workers; RunError where either is missing."""
+    if "://" not in scheduler:
+        raise RunError(f"scheduler {scheduler!r}: is not an address; write it as tcp://HOST:PORT")
+    try:
+        client = Client(scheduler, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as problem:
+        raise RunError(f"scheduler {scheduler}: no answer ({problem}); start it, or leave --scheduler out") from problem
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE_SECONDS)
+    except TimeoutError as problem:
+        client.close()
+        raise RunError(f"scheduler {scheduler}: has no workers; start `dask worker {scheduler}`") from problem
+    return client
 
 
 def _on_worker(unit: Unit, setting: Setting) -> Done:

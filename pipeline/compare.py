@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from catalogs.records import RasterLayer
 from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE, REFERENCE_WATER
-from pipeline.errors import ReferenceFileError, RunError
+from pipeline.errors import PipelineError, ReferenceFileError, RunError
 from pipeline.ledger import UNITS, read_item
 from pipeline.read import read_window
 from pipeline.scores import Confusion, confusion
@@ -71,7 +71,7 @@ def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
 
 def finished_units(run: Path) -> list[Path]:
     """Folders of the run's units, each with its item; RunError if there are none."""
-    folders = sorted(path for path in (run / UNITS).glob("[!.]*") if read_item(path) is not None)
+    folders = sorted(path for path in (run / UNITS).glob("[!.]*") if path.is_dir() and read_item(path) is not None)
     if not folders:
         raise RunError(f"{run}: holds no finished unit; give the --out folder of `overbank map`")
     return folders
@@ -117,7 +117,15 @@ def read_reference(path: Path, box: GeoBox, legend: str) -> tuple[Mask, Mask]:
     """Truth and where it is known, (y, x) on a box; nearest value, so a reference keeps its own borders."""
     if not path.is_file():
         raise ReferenceFileError(f"{path}: is not there; give a raster of classes")
-    values = align(read_window(RasterLayer(href=str(path.absolute())), box), box, "mask")
+    try:
+        values = align(read_window(RasterLayer(href=str(path.absolute())), box), box, "mask")
+    except PipelineError as problem:
+        raise ReferenceFileError(
+            f"{path}: is not a raster that can be read ({problem}); give a GeoTIFF of classes"
+        ) from None
+    strange = np.unique(values[np.isfinite(values) & ~np.isin(values, (-1, 0, 1, 2, 3, 4))])
+    if strange.size and not np.isin(values, (1, 2, 3)).any() and (values == 0).any():
+        raise ReferenceFileError(f"{path}: holds 0 and {strange[:5].tolist()}; write flood as 1")
     known = np.isin(values, (0, OPEN_WATER, FLOODED_VEGETATION, REFERENCE_WATER))
     wet = (OPEN_WATER, FLOODED_VEGETATION) + ((REFERENCE_WATER,) if legend == "water" else ())
     return np.isin(values, wet), known

@@ -34,6 +34,7 @@ def crop_look(look: SensorLook, halo: int) -> SensorLook:
         evidence=_evidence(look.evidence, halo),
         contribution=crop(look.contribution, halo),
         hours=crop(look.hours, halo),
+        chosen=crop(look.chosen, halo),
         bundle=_bundle(look.bundle, halo),
         before=None if look.before is None else _bundle(look.before, halo),
         before_evidence=None if look.before_evidence is None else _evidence(look.before_evidence, halo),

@@ -33,8 +33,14 @@ POLARIZATIONS = ("VV", "VH", "HH", "HV")
 OPTICAL_BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "cirrus")
 POINT_SPREAD = 2
 """Native pixels: products are sampled about twice as densely as they resolve."""
-OPTICAL_CELL = 3
-"""Pixels: bands of 20 m beside bands of 10 m, and their registration."""
+OPTICAL_CELL_M = 30.0
+"""Metres: bands of 20 m beside bands of 10 m, and their registration."""
+DECIBEL_RANGE = (-60.0, 40.0)
+"""dB between which a sample can be backscatter; beyond, and at exactly 0, it is fill."""
+LOWEST_POWER = -0.1
+"""Linear power below which a denoised sample cannot lie: fill such as -9999 that no header declares."""
+ANGLE_RANGE = (5.0, 85.0)
+"""Degrees between which an angle layer holds angles; fill outside."""
 MASKS: dict[str, dict[int, Reason]] = {
     # JAXA: the mosaic's mask and the ScanSAR L2.2 summary (BitValues).
     "palsar-mosaic": {0: Reason.OUTSIDE_SWATH, 100: Reason.LAYOVER, 150: Reason.RADAR_SHADOW},
@@ -97,7 +103,11 @@ def _radar(
     reasons |= _mask_reasons(scene, box)
     angle = None
     if "angle" in scene.layers:
-        angle = align(_linear(scene.layers["angle"], box), box, "continuous")
+        window = _linear(scene.layers["angle"], box)
+        if window is not None:
+            real = (window.values > ANGLE_RANGE[0]) & (window.values < ANGLE_RANGE[1])
+            window = replace(window, values=np.where(real, window.values, np.float32(np.nan)))
+        angle = align(window, box, "continuous")
     return RadarBundle(
         band=scene.band,
         power=power,
@@ -114,18 +124,20 @@ def _radar(
 
 
 def _power(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
-    """Linear power on the native grid. Zero is fill in every radar product: never the darkest water."""
+    """Linear power on the native grid. Zero is fill in every radar product, and so is what no radar measures."""
     window = read_window(layer, box)
     if window is None:
         return None
     values = window.values
     if layer.encoding == "decibel":
-        power = power_from_decibel(values)
+        real = (values != 0) & (values > DECIBEL_RANGE[0]) & (values < DECIBEL_RANGE[1])
+        power = np.where(real, power_from_decibel(np.where(real, values, 0.0)), np.nan)
     elif layer.encoding == "amplitude":
         power = power_from_amplitude(values, layer.calibration_db)
     else:
         power = values.astype(np.float64) * layer.scale
-    return replace(window, values=np.where(power == 0, np.nan, power).astype(np.float32))
+    fill = (power == 0) | (power < LOWEST_POWER)
+    return replace(window, values=np.where(fill, np.nan, power).astype(np.float32))
 
 
 def _linear(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
@@ -147,6 +159,8 @@ def _mask_reasons(scene: Acquisition, box: GeoBox) -> Flags:
 
 
 def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle:
+    pixel = box.resolution.map(abs).x
+    grow, cell = round(science.cloud_growth_m / pixel), max(1, round(OPTICAL_CELL_M / pixel))
     reflectance = {
         name: align(_linear(layer, box), box, "continuous")
         for name, layer in scene.layers.items()
@@ -155,12 +169,12 @@ def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle
     if scene.mask_scheme == "sentinel-2-scl" and "mask" in scene.layers:
         test = "scene-classification"
         classes = align(read_window(scene.layers["mask"], box), box, "mask")
-        reasons = scene_classification_reasons(classes, science.cloud_dilation)
+        reasons = scene_classification_reasons(classes, grow)
         seen = np.isfinite(reflectance["green"] + reflectance["nir"])
         reasons |= np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
     else:
         test = "spectral"
-        reasons = spectral_reasons(reflectance, science.cloud_dilation)
+        reasons = spectral_reasons(reflectance, grow)
     if scene.quantity == "toa_reflectance":  # after the cloud test, whose thresholds hold at the top of the atmosphere
-        return OpticalBundle(without_rayleigh(reflectance), TOP_HAZE, test, reasons, scene.time, OPTICAL_CELL)
-    return OpticalBundle(reflectance, SURFACE_HAZE, test, reasons, scene.time, OPTICAL_CELL)
+        return OpticalBundle(without_rayleigh(reflectance), TOP_HAZE, test, reasons, scene.time, cell)
+    return OpticalBundle(reflectance, SURFACE_HAZE, test, reasons, scene.time, cell)

@@ -21,6 +21,7 @@ from pipeline.ledger import appearing
 from pipeline.plan import Unit
 
 COLLECTION = "overbank-units"
+RUN_ID = "overbank-run"
 _USED = ("projection", "raster", "classification", "processing", "file")
 
 
@@ -131,7 +132,7 @@ def publish_run(run: Path, items: Mapping[str, dict[str, Any]], title: str) -> N
     collection.add_link(pystac.Link("parent", "./catalog.json"))
     for name in sorted(items):
         collection.add_link(pystac.Link("item", f"./units/{name}/{name}.json", media_type=pystac.MediaType.GEOJSON))
-    catalog = pystac.Catalog("overbank-run", f"Flood maps of {title}", title=title)
+    catalog = pystac.Catalog(RUN_ID, f"Flood maps of {title}", title=title)
     catalog.clear_links("root")
     catalog.add_link(pystac.Link("root", "./catalog.json"))
     catalog.add_link(pystac.Link("child", "./collection.json", media_type=pystac.MediaType.JSON))

@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import RunError
 from pipeline.job import Job
 from pipeline.observe import Prepared
 from pipeline.plan import Unit
@@ -20,6 +23,7 @@ from pipeline.science import Science
 
 UNITS = "units"
 _PARTIAL = ".partial-"
+_LOCK = ".being-mapped"
 
 
 def fingerprint(unit: Unit, job: Job, science: Science, prepared: Prepared, weights: str) -> str:
@@ -40,7 +44,15 @@ def fingerprint(unit: Unit, job: Job, science: Science, prepared: Prepared, weig
 
 
 def _content(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    stat = path.stat()
+    return _digest(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, size: int, stamp: int) -> str:
+    """Read once a run, however many units ask."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unit_folder(run: Path, unit: Unit) -> Path:
@@ -50,8 +62,12 @@ def unit_folder(run: Path, unit: Unit) -> Path:
 
 def is_done(run: Path, unit: Unit, print_: str) -> bool:
     """Whether the unit's folder is there, whole, and of this very content."""
-    item = read_item(unit_folder(run, unit))
-    return item is not None and item["properties"].get("overbank:fingerprint") == print_
+    folder = unit_folder(run, unit)
+    item = read_item(folder)
+    if item is None or item["properties"].get("overbank:fingerprint") != print_:
+        return False
+    files = {folder / asset["href"]: asset["file:size"] for asset in item["assets"].values()}
+    return all(path.is_file() and path.stat().st_size == size for path, size in files.items())
 
 
 def read_item(folder: Path) -> dict[str, Any] | None:
@@ -59,7 +75,7 @@ def read_item(folder: Path) -> dict[str, Any] | None:
     path = folder / f"{folder.name}.json"
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return None
     return found
 
@@ -89,3 +105,45 @@ def appearing(target: Path) -> Iterator[Path]:
             os.rename(draft, target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def alone_in(run: Path) -> Iterator[None]:
+    """Hold a run's folder against a second run, which would clear this one's drafts away.
+
+    RunError if another living process of this machine, or of another machine, holds it.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    path, me = run / _LOCK, f"{os.getpid()}@{socket.gethostname()}"
+    try:
+        _take(path, me)
+    except FileExistsError:
+        holder = path.read_text(encoding="utf-8").strip()
+        if not _is_dead(holder):
+            told = f"{run}: is being mapped by process {holder}; wait for it, give another --out, or, if it is gone"
+            raise RunError(f"{told}, remove {path}") from None
+        path.unlink()
+        _take(path, me)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _take(path: Path, me: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(me)
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether a process of this very machine is gone; of other machines nothing is known."""
+    pid, _, host = holder.partition("@")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return int(pid) == os.getpid()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from models.inputs import Look, ModelInput, assemble
 from pipeline.decode import copolar
 from pipeline.weigh import SensorLook
 
+FAINT_DB = -99.0
+"""Level of a denoised sample below zero."""
 Mask = NDArray[np.bool_]
 Looks = Mapping[Sensor, SensorLook]
 
@@ -54,10 +56,12 @@ def by_ndwi(looks: Looks, threshold: float, shape: tuple[int, int]) -> MethodMap
     return MethodMap(observed & (index > threshold), np.zeros(shape, np.bool_), observed, None)
 
 
-def by_radar_threshold(looks: Looks, thresholds: Mapping[str, float | None], shape: tuple[int, int]) -> MethodMap:
-    """Dark is water: co-polar power below Otsu's threshold; C band where it saw, else L band.
+def by_radar_threshold(
+    looks: Looks, thresholds: Mapping[str, Sequence[float | None]], shape: tuple[int, int]
+) -> MethodMap:
+    """Dark is water: co-polar power below Otsu's threshold of the scene it is of; C band where it saw, else L band.
 
-    `thresholds`: dB by sensor; None means that the scene has no dark second mode, so nothing is water.
+    `thresholds`: dB by sensor, the newest scene first; None: the scene has no dark mode, so nothing of it is water.
     """
     water, observed = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     radar = [look for look in looks.values() if isinstance(look.bundle, RadarBundle)]
@@ -65,10 +69,10 @@ def by_radar_threshold(looks: Looks, thresholds: Mapping[str, float | None], sha
         assert isinstance(look.bundle, RadarBundle)
         power = look.bundle.power[copolar(look.bundle.power)]
         fresh = look.evidence.observed & np.isfinite(power) & ~observed
-        limit = thresholds.get(look.sensor)
-        if limit is not None:
-            level = np.nan_to_num(decibel(power), nan=-np.inf)  # denoised below zero: darker than any threshold
-            water |= fresh & (level < limit)
+        limits = np.array([-np.inf if limit is None else limit for limit in thresholds.get(look.sensor, [None])])
+        limit = limits[np.clip(look.chosen, 0, limits.size - 1)]
+        level = np.nan_to_num(decibel(power), nan=FAINT_DB)  # denoised below zero: darker than any threshold
+        water |= fresh & (level < limit)
         observed |= fresh
     return MethodMap(water, np.zeros(shape, np.bool_), observed, None)
 

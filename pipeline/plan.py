@@ -13,11 +13,14 @@ from catalogs.records import Acquisition, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
 from pipeline.errors import JobError
-from pipeline.grid import outline_lonlat, project, unit_boxes
+from pipeline.grid import inside, outline_lonlat, project, unit_boxes
 from pipeline.job import Job, span
 
 REFERENCE_REACH = timedelta(days=366 * 5)
 """How far back an annual mosaic may lie and still show the ground before."""
+
+SMALL = 4
+"""Units up to which an area may be too small to hold a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,23 +87,34 @@ def make_plan(job: Job) -> Plan:
         Unit(name, box, at, _touching(during, box), _touching(before, box))
         for name, box in unit_boxes(area, job.resolution, job.tile)
     )
+    if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
+        raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
     return Plan(job, area, units, at, during, before, problems)
 
 
 def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:
     start, end = span(job.during)
     found = search(job.catalog, area=area, start=start, end=end, sensors=job.sensors)
-    during = tuple(scene for scene in found.acquisitions if not scene.reference_only)
+    useless = tuple(_UNUSABLE.format(scene.id) for scene in found.acquisitions if not _usable(scene))
+    during = tuple(scene for scene in found.acquisitions if _usable(scene) and not scene.reference_only)
     if job.before is None:
-        return during, (), found.problems
+        return during, (), found.problems + useless
     first, last = span(job.before)
     past = search(job.catalog, area=area, start=first - REFERENCE_REACH, end=last, sensors=job.sensors)
     before = tuple(
         scene
         for scene in past.acquisitions
-        if (scene.reference_only and scene.start <= last) or (scene.end >= first and scene.end <= last)
+        if _usable(scene)
+        and ((scene.reference_only and scene.start <= last) or (scene.end >= first and scene.end <= last))
     )
-    return during, before, tuple(dict.fromkeys(found.problems + past.problems))
+    return during, before, tuple(dict.fromkeys(found.problems + past.problems + useless))
+
+
+_UNUSABLE = "{}: has no green and NIR band, which every water index needs; the scene is left out"
+
+
+def _usable(scene: Acquisition) -> bool:
+    return scene.kind == "radar" or {"green", "nir"} <= set(scene.layers)
 
 
 def _nothing_found(job: Job, problems: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ from pipeline.align import align
 from pipeline.assemble import assemble_layers
 from pipeline.clock import StageClock
 from pipeline.crop import crop_look, crop_method
+from pipeline.errors import JobError
 from pipeline.export import export_unit
 from pipeline.grid import SNAP, inside, lattice_origin
 from pipeline.job import Job
@@ -43,6 +44,8 @@ class Setting:
     weights: Path
     device: str
     run: Path
+    has_reference: bool
+    """Whether "before" scenes or a raster tell flood from permanent water: one legend a run."""
 
     @property
     def halo(self) -> int:
@@ -87,10 +90,13 @@ def _method(name: str, looks: Delayed, unit: Unit, setting: Setting, belief: Bel
     return found
 
 
-def thresholds_of(unit: Unit, prepared: Prepared) -> dict[str, float | None]:
-    """By radar sensor, the water threshold of its newest scene."""
-    newest = {scene.sensor: scene for scene in sorted(unit.during, key=lambda s: s.time) if scene.kind == "radar"}
-    return {sensor: prepared.thresholds.get(scene.id) for sensor, scene in newest.items()}
+def thresholds_of(unit: Unit, prepared: Prepared) -> dict[str, list[float | None]]:
+    """By radar sensor, the water threshold of each of its scenes, the newest first as `weigh` takes them."""
+    found: dict[str, list[float | None]] = {}
+    for scene in sorted(unit.during, key=lambda scene: scene.time, reverse=True):
+        if scene.kind == "radar":
+            found.setdefault(scene.sensor, []).append(prepared.thresholds.get(scene.id))
+    return found
 
 
 def _layers(
@@ -104,7 +110,8 @@ def _layers(
     own = {sensor: crop_look(look, halo) for sensor, look in looks.items()}
     found = {name: crop_method(method, halo) for name, method in maps.items()}
     water = _given_water(setting.job, unit.box)
-    return assemble_layers(setting.job, belief, own, found, inside(setting.area, unit.box), water, unit.at)
+    within = inside(setting.area, unit.box)
+    return assemble_layers(setting.job, belief, own, found, within, water, setting.has_reference, unit.at)
 
 
 def _given_water(job: Job, box: GeoBox) -> NDArray[np.float32] | None:
@@ -112,7 +119,14 @@ def _given_water(job: Job, box: GeoBox) -> NDArray[np.float32] | None:
     if job.reference_water is None:
         return None
     layer = RasterLayer(href=str(job.reference_water), nodata=(255.0,))
-    return align(read_window(layer, box), box, "mask")
+    water = align(read_window(layer, box), box, "mask")
+    strange = np.unique(water[np.isfinite(water) & (water != 0) & (water != 1)])
+    if strange.size:
+        raise JobError(
+            f"reference_water: {job.reference_water} holds {strange[:5].tolist()}; write 1 for water, 0 for none, "
+            "255 or nodata for not known"
+        )
+    return water
 
 
 def run_unit(unit: Unit, setting: Setting, threads: int) -> dict[str, float]:

@@ -33,8 +33,8 @@ class Science(Record):
     doubt: float = Field(gt=0, lt=0.5)
     multilook: dict[str, int]
     """By radar band: boxcar before the likelihood, in native pixels of the sensor (odd)."""
-    cloud_dilation: int = Field(ge=0)
-    """Pixels by which cloud and shadow grow."""
+    cloud_growth_m: float = Field(ge=0)
+    """Metres by which cloud, shadow and snow grow."""
     ndwi_threshold: float
     darkest_land_db: dict[str, float]
     """By radar band: dB above which a lower mode is not water."""

@@ -36,6 +36,8 @@ class Weighed:
     """Raw, of the newest look at each pixel."""
     hours: Float
     """(y, x) hours between the look and t*; NaN where not observed."""
+    chosen: NDArray[np.int64]
+    """(y, x) which look that was, the newest 0; -1 where none saw."""
     bundle: Bundle
     """The newest look at each pixel."""
     before: Bundle | None
@@ -73,6 +75,7 @@ def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at
             reasons=_pick([evidence.reasons for evidence in weighed], chosen),
         ),
         hours=np.where(observed, np.take(np.array(hours), np.maximum(chosen, 0)), np.nan).astype(np.float32),
+        chosen=chosen,
         bundle=_picked(newest, chosen),
         before=past,
         before_evidence=None if past is None else _evidence(sensor, past, None),

@@ -161,6 +161,7 @@ def look_of(
         "sensor": sensor,
         "evidence": evidence,
         "hours": np.where(evidence.observed, np.float32(0.0), np.float32(np.nan)),
+        "chosen": np.where(evidence.observed, 0, -1),
         "bundle": bundle,
         "before": None,
         "before_evidence": None,

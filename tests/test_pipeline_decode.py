@@ -15,12 +15,12 @@ from harmonization.bundle import OpticalBundle, RadarBundle
 from harmonization.optical import SURFACE_HAZE, TOP_HAZE, weigh_optical
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason
-from pipeline.decode import MASKS, OPTICAL_CELL, copolar, decode, odd_pixels, radar_power
+from pipeline.decode import MASKS, copolar, decode, odd_pixels, radar_power
 from pipeline.errors import PipelineError
 from pipeline.read import NativeWindow
 
 BOX = grid(24, 24)
-PLAIN = science(multilook={"C": 1, "L": 1}, cloud_dilation=0)
+PLAIN = science(multilook={"C": 1, "L": 1}, cloud_growth_m=0)
 """Without boxcar and growth: every pixel for itself."""
 
 
@@ -276,7 +276,7 @@ def test_scene_classes_become_reasons(tmp_path: Path, code: int, reason: int) ->
 def test_cloud_grows_by_the_pixels_of_the_science(tmp_path: Path) -> None:
     classes = np.full((24, 24), 4, dtype=np.uint8)
     classes[12, 12] = 9
-    found = optical(with_classes(tmp_path, classes), science(cloud_dilation=3))
+    found = optical(with_classes(tmp_path, classes), science(cloud_growth_m=30))
     rows, columns = np.indices((24, 24))
     np.testing.assert_array_equal(found.reasons != 0, abs(rows - 12) + abs(columns - 12) <= 3)
 
@@ -299,7 +299,7 @@ def test_haze_is_larger_at_the_top_of_the_atmosphere(tmp_path: Path) -> None:
 
 def test_optical_cell_and_time(tmp_path: Path) -> None:
     found = optical(optical_scene(tmp_path, "a", numbers(), BOX))
-    assert (found.cell, found.time) == (OPTICAL_CELL, NOON)
+    assert (found.cell, found.time) == (3, NOON), "30 m at 10 m"
 
 
 @pytest.mark.parametrize("absent", ["blue", "swir1"])
@@ -307,3 +307,20 @@ def test_optical_scene_without_classes_and_a_band_still_maps(tmp_path: Path, abs
     """A local GeoTIFF of four bands: no scene classification, no short-wave infrared."""
     told = {name: values for name, values in numbers().items() if name != absent}
     assert optical(optical_scene(tmp_path, "a", told, BOX)).cloud_test
+
+
+# ---- fill that no header declares
+
+
+@pytest.mark.parametrize(
+    ("encoding", "fill"),
+    [("power", -9999.0), ("power", 0.0), ("decibel", 0.0), ("decibel", -99.0), ("decibel", 9999.0), ("amplitude", 0.0)],
+)
+def test_fill_of_a_radar_file_is_outside_the_swath_and_never_water(tmp_path: Path, encoding: Any, fill: float) -> None:
+    good = {"power": 0.1, "decibel": -10.0, "amplitude": 4472.0}[encoding]
+    values = np.full((24, 24), good, dtype=np.float32)
+    values[:, :12] = fill
+    scene = scene_with(tmp_path, values, encoding=encoding, calibration_db=-83.0)
+    filled = (radar(scene).reasons & Reason.OUTSIDE_SWATH) != 0
+    assert filled[:, :12].all()
+    assert not filled[:, 12:].any()

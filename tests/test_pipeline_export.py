@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
@@ -18,10 +20,11 @@ from scenes import NOON, grid, plain, radar_scene, science
 from stac_validation import validate_item
 
 from pipeline.cog import read_statistics, write_cog, write_scene
+from pipeline.errors import RunError
 from pipeline.export import export_unit, publish_run
 from pipeline.job import Job
 from pipeline.layers import AGREEMENT_CLASSES, FLOOD_CLASSES, KINDS, WATER_CLASSES, UnitLayers, layer, to_file_units
-from pipeline.ledger import appearing, clear_leftovers, fingerprint, is_done, read_item, unit_folder
+from pipeline.ledger import alone_in, appearing, clear_leftovers, fingerprint, is_done, read_item, unit_folder
 from pipeline.observe import Prepared
 from pipeline.plan import Unit
 
@@ -273,9 +276,31 @@ def test_unit_is_done_when_its_item_is_there_and_of_this_fingerprint(tmp_path: P
     path = folder / f"{unit.id}.json"
     path.write_text('{"properties": {"overbank:fing')
     assert not is_done(tmp_path, unit, "p"), "half an item is none"
-    path.write_text(json.dumps({"properties": {"overbank:fingerprint": "p"}}))
+    (folder / "a.tif").write_bytes(b"abc")
+    assets = {"a": {"href": "./a.tif", "file:size": 3}}
+    path.write_text(json.dumps({"properties": {"overbank:fingerprint": "p"}, "assets": assets}))
     assert is_done(tmp_path, unit, "p")
     assert not is_done(tmp_path, unit, "q")
+    (folder / "a.tif").unlink()
+    assert not is_done(tmp_path, unit, "p"), "a file of it is gone"
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "run"):
+        holder = next((tmp_path / "run").glob(".being*")).read_text()
+        (tmp_path / "run" / ".being-mapped").write_text(f"1@{holder.partition('@')[2]}")
+        with pytest.raises(RunError, match="is being mapped by process 1@"), alone_in(tmp_path / "run"):
+            pass
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_folder_of_a_dead_run_is_taken_over(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / ".being-mapped").write_text(f"{gone.pid}@{socket.gethostname()}")
+    with alone_in(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 # ---- export

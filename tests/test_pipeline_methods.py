@@ -93,7 +93,7 @@ def test_ndwi_rule_is_silent_without_optics(looks: Any) -> None:
 def test_radar_threshold_is_on_the_copolar_power_in_db() -> None:
     """-20, -15, -10 dB against -16 dB; the cross-polar band, ten times darker, is not asked."""
     look = c_band(row(0.01, 0.0316, 0.1, np.nan))
-    found = by_radar_threshold(by_name(look), {"sentinel-1": -16.0}, SHAPE)
+    found = by_radar_threshold(by_name(look), {"sentinel-1": [-16.0]}, SHAPE)
     np.testing.assert_array_equal(found.water, row(1, 0, 0, 0))
     np.testing.assert_array_equal(found.observed, row(1, 1, 1, 0))
     assert not found.vegetation.any()
@@ -102,12 +102,12 @@ def test_radar_threshold_is_on_the_copolar_power_in_db() -> None:
 
 def test_denoised_sample_below_zero_is_dark() -> None:
     """Zero and negative power have no dB: they are darker than any threshold, not unknown."""
-    found = by_radar_threshold(by_name(c_band(row(-0.001, 0.0, 0.1, 0.1))), {"sentinel-1": -16.0}, SHAPE)
+    found = by_radar_threshold(by_name(c_band(row(-0.001, 0.0, 0.1, 0.1))), {"sentinel-1": [-16.0]}, SHAPE)
     np.testing.assert_array_equal(found.water, row(1, 1, 0, 0))
     assert found.observed.all()
 
 
-@pytest.mark.parametrize("limits", [{"sentinel-1": None}, {}])
+@pytest.mark.parametrize("limits", [{"sentinel-1": [None]}, {}])
 def test_scene_without_a_threshold_has_no_water_and_is_observed(limits: Any) -> None:
     found = by_radar_threshold(by_name(c_band(0.0001)), limits, SHAPE)
     assert not found.water.any()
@@ -117,7 +117,7 @@ def test_scene_without_a_threshold_has_no_water_and_is_observed(limits: Any) -> 
 def test_c_band_goes_before_l_band_where_both_saw() -> None:
     """C sees the two pixels in the west (dry, wet), L all four (wet, dry, wet, dry)."""
     looks = by_name(l_band(row(0.001, 0.1, 0.001, 0.1)), c_band(row(0.1, 0.001, np.nan, np.nan)))
-    found = by_radar_threshold(looks, {"sentinel-1": -16.0, "alos-2": -18.0}, SHAPE)
+    found = by_radar_threshold(looks, {"sentinel-1": [-16.0], "alos-2": [-18.0]}, SHAPE)
     np.testing.assert_array_equal(found.water, row(0, 1, 1, 0))
     assert found.observed.all()
 
@@ -131,7 +131,7 @@ def test_threshold_rule_is_silent_without_radar() -> None:
 def test_blinded_radar_is_not_asked() -> None:
     """Dark in a radar shadow: power is there, observed is not."""
     look = c_band(row(0.001, 0.001, 0.001, 0.001), water=row(np.nan, 0, 0, 0))
-    found = by_radar_threshold(by_name(look), {"sentinel-1": -16.0}, SHAPE)
+    found = by_radar_threshold(by_name(look), {"sentinel-1": [-16.0]}, SHAPE)
     np.testing.assert_array_equal(found.water, row(0, 1, 1, 1))
     np.testing.assert_array_equal(found.observed, row(0, 1, 1, 1))
 
@@ -327,7 +327,8 @@ JOB = Job(
 
 def unit_layers(looks: Any, given: NDArray[np.float32] | None = None, inside: NDArray[np.bool_] = YES) -> Any:
     maps = {"ndwi": by_ndwi(looks, 0.0, SHAPE), "physics": by_physics(looks, PRIOR, SHAPE)}
-    return assemble_layers(JOB, PRIOR, looks, maps, inside, given, NOON)
+    told = given is not None or any(look.before_evidence is not None for look in looks.values())
+    return assemble_layers(JOB, PRIOR, looks, maps, inside, given, told, NOON)
 
 
 def values_of(layers: Any, name: str) -> NDArray[Any]:

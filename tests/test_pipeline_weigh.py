@@ -169,7 +169,8 @@ def weighed(
         bundle = optical_bundle(plain(shape, 0.1), plain(shape, 0.1), reasons=told.pop("snow", flags(shape)))
     evidence: Evidence = evidence_of(sensor, water, vegetation, **told)
     ages = np.where(evidence.observed, np.float32(hours), np.float32(np.nan))
-    return Weighed(sensor, evidence, ages, bundle, None, None)
+    chosen = np.where(evidence.observed, 0, -1)
+    return Weighed(sensor, evidence, ages, chosen, bundle, None, None)
 
 
 def test_contribution_is_exactly_zero_where_unobserved() -> None:

@@ -63,8 +63,11 @@ def test_no_water_in_a_scene_of_land(seed: int) -> None:
     assert got.note.startswith("no water here")
 
 
-def test_no_water_in_a_scene_of_nothing_but_water() -> None:
-    assert water_threshold([tile(1.0)], DARKEST_LAND).value is None
+def test_a_scene_of_nothing_but_water_is_all_water() -> None:
+    """No second mode because there is no land: what is darker than any land is water."""
+    got = water_threshold([tile(1.0)], DARKEST_LAND)
+    assert got.value == DARKEST_LAND
+    assert "all of 1 tiles dark" in got.note
 
 
 def test_too_little_water_for_a_histogram_is_no_water() -> None:
@@ -88,4 +91,4 @@ def test_too_few_samples_say_nothing() -> None:
 
 
 def test_a_tile_of_one_value_has_no_modes() -> None:
-    assert water_threshold([np.full(500, -20.0)], DARKEST_LAND).value is None
+    assert water_threshold([np.full(500, -8.0)], DARKEST_LAND).value is None

@@ -56,6 +56,8 @@ class Account:
     sensors: dict[str, SensorAccount]
     scenes: list[dict[str, str]]
     """Window, sensor, platform, time, id; each scene once."""
+    reference_known: float
+    """Share of the area in which something tells flood from permanent water."""
     missing: dict[str, list[str]]
     """Sensors of the job without a scene, by window."""
 
@@ -76,6 +78,7 @@ def account_of(run: Path) -> Account:
         bounds=(min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)),
         sensors=_sensors(items),
         scenes=_scenes(items),
+        reference_known=_reference_known(items),
         missing=_missing(run),
     )
 
@@ -111,10 +114,16 @@ def _scenes(items: list[Item]) -> list[dict[str, str]]:
 def _sensors(items: list[Item]) -> dict[str, SensorAccount]:
     found: dict[str, SensorAccount] = {}
     for item in items:
-        rows, columns = item["properties"]["proj:shape"]
+        pixels = int(_property(item, "inside_pixels"))
         for sensor, fact in (_property(item, "sensors") or {}).items():
-            _add(found.setdefault(sensor, SensorAccount()), rows * columns, fact)
+            _add(found.setdefault(sensor, SensorAccount()), pixels, fact)
     return found
+
+
+def _reference_known(items: list[Item]) -> float:
+    pixels = [int(_property(item, "inside_pixels")) for item in items]
+    shares = [float(_property(item, "reference_known_share") or 0.0) for item in items]
+    return sum(p * share for p, share in zip(pixels, shares, strict=True)) / max(sum(pixels), 1)
 
 
 def _add(account: SensorAccount, pixels: int, fact: dict[str, Any] | str) -> None:
@@ -136,7 +145,10 @@ def caveats(account: Account) -> list[str]:
     """What a reader of the map must know, one sentence each."""
     told = []
     if account.legend == "water":
-        told.append("water, not flood: no reference (neither a before date nor reference water was given)")
+        told.append("water, not flood: no reference (no scene before the flood, no reference water)")
+    elif account.reference_known < 0.995:
+        share = 1.0 - account.reference_known
+        told.append(f"in {share:.1%} of the area nothing tells permanent water from flood: water there is called flood")
     for window, sensors in account.missing.items():
         told += [f"{sensor}: no scene {window} the flood" for sensor in sensors]
     for sensor, one in account.sensors.items():

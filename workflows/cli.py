@@ -17,7 +17,16 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 MISTAKE, INTERRUPTED = 2, 130
-DISK_TROUBLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR)
+DISK_TROUBLE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.EDQUOT,
+)
 
 
 class Verbs(TyperGroup):

@@ -10,12 +10,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from pydantic import ValidationError
+
 from catalogs.publish import write_json
 from pipeline.cluster import run_units
 from pipeline.errors import RunError
-from pipeline.export import publish_run
+from pipeline.export import RUN_ID, publish_run
 from pipeline.job import Record
-from pipeline.ledger import UNITS, clear_leftovers, is_done, read_item, unit_folder
+from pipeline.ledger import UNITS, alone_in, clear_leftovers, is_done, read_item, unit_folder
 from pipeline.observe import Prepared
 from pipeline.plan import Plan
 from pipeline.prepare import prepare
@@ -25,6 +27,8 @@ from workflows.plan import network_of, plan_job
 
 Say = Callable[[str], None]
 PREPARED = "prepared.json"
+NETWORK_PIXEL_M = 10.0
+"""Metres of the simulated scenes that the shipped network learnt from."""
 
 
 class _Findings(Record):
@@ -60,14 +64,18 @@ def map_flood(
     weights = network_of(job)
     chosen = "cpu" if weights is None else _device(device)
     _refuse_strangers(plan, out)
+    if weights is not None and not 0.7 < job.resolution / NETWORK_PIXEL_M < 1.5:
+        say(f"note: the network was trained at {NETWORK_PIXEL_M:g} m, not {job.resolution:g} m; trust physics more")
     for problem in plan.problems:
         say(f"left out: {problem}")
     clock["prepare"] = perf_counter()
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
-    setting = Setting(job, plan.area, science, prepared, weights or Path(), chosen, out)
-    seconds, skipped = _map_units(plan, setting, scheduler, say)
-    _publish(plan, out)
+    has_reference = job.reference_water is not None or bool(plan.before)
+    setting = Setting(job, plan.area, science, prepared, weights or Path(), chosen, out, has_reference)
+    with alone_in(out):
+        seconds, skipped = _map_units(plan, setting, scheduler, say)
+        _publish(plan, out)
     first = {"plan": clock["prepare"] - clock["plan"], "prepare": clock["map"] - clock["prepare"]}
     return MapSummary(out, len(plan.units), skipped, first | seconds | {"map_wall": perf_counter() - clock["map"]})
 
@@ -83,7 +91,10 @@ def _device(name: str) -> str:
 
 def _refuse_strangers(plan: Plan, out: Path) -> None:
     """Units that this job does not have would be counted and published with it."""
-    there = {path.name for path in (out / UNITS).glob("[!.]*")}
+    catalog = out / "catalog.json"
+    if catalog.is_file() and RUN_ID not in catalog.read_text(encoding="utf-8"):
+        raise RunError(f"{out}: holds a catalog.json that is not of a run and would be replaced; give another --out")
+    there = {path.name for path in (out / UNITS).glob("[!.]*") if path.is_dir()}
     strangers = sorted(there - {unit.id for unit in plan.units})
     if strangers:
         raise RunError(
@@ -96,17 +107,24 @@ def _prepared(plan: Plan, science: Science, out: Path, say: Say) -> Prepared:
     """The prepare stage's findings, from the run's folder where they are of the same scenes and science."""
     key = _key(plan, science)
     path = out / PREPARED
-    if path.is_file():
-        known = _Findings.model_validate_json(path.read_text(encoding="utf-8"))
-        if known.key == key:
-            say("prepare: found, of the same scenes")
-            return known.prepared
+    known = _known_findings(path)
+    if known is not None and known.key == key:
+        say("prepare: found, of the same scenes")
+        return known.prepared
     found = prepare(plan, science, lambda text: say(f"prepare: {text}"))
     write_json(path, _Findings(key=key, prepared=found).model_dump(mode="json"))
     for scene, note in found.threshold_notes.items():
         value = found.thresholds[scene]
         say(f"prepare: {scene}: {'no threshold' if value is None else f'threshold {value:.2f} dB'} ({note})")
     return found
+
+
+def _known_findings(path: Path) -> _Findings | None:
+    """What an earlier run found; None where it found nothing, or another version wrote it."""
+    try:
+        return _Findings.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def _key(plan: Plan, science: Science) -> str:

@@ -100,6 +100,8 @@ def _optical_problem(product: Product) -> str | None:
         return f"quantity of {product.sensor} must be a reflectance, not {product.quantity}"
     if isinstance(product.scale, str):
         return f"scale of {product.sensor} must be a number, for example 0.0001"
+    if not {"green", "nir"} <= set(product.bands):
+        return f"bands of {product.sensor} must hold green and nir: every water index needs both"
     return _band_problem(product, (*REFLECTANCES, "mask"), REFLECTANCES)
 
 
