@@ -134,7 +134,7 @@ def load_description(path: Path) -> tuple[Description, Lines]:
         data = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         found = " ".join(str(error).split())
-        raise DescriptionError(str(path), found, "a YAML file", "See docs for an example of overbank.yaml.") from error
+        raise DescriptionError(str(path), found, "a YAML file", "docs/jobs.md lists its fields.") from error
     lines: Lines = {(): 1}
     _collect_lines(path, tree, (), lines)
     try:

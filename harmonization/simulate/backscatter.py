@@ -25,13 +25,13 @@ FREQUENCY = {"C": 5.405, "L": 1.2575}
 POLARIZATIONS: dict[str, tuple[Literal["HH", "VV"], str]] = {"C": ("VV", "VH"), "L": ("HH", "HV")}
 """Like- and cross-polarized channel of each band."""
 TRUNK_MOISTURE = 0.5
-"""Gravimetric moisture of stems (physics.md 5.3)."""
+"""Gravimetric moisture of stems (reference note, section 5.3)."""
 STEM_STRENGTH = {LandCover.FOREST: TRUNK_STRENGTH, LandCover.CROP: 3.0}
 """Corner strength a unit of tau_L; of crops a guess below the one of trunks: stems are thin."""
 CORNER_DEPOLARIZATION = 0.03
 """Cross-polarized share of the corner: gives L-HV of flooded forest its +0.4 dB of the class table."""
 OPAQUE_CROWN: dict[str, dict[LandCover, float]] = {
-    # gamma0 in dB of an opaque crown. Forest C and L-HH reproduce the table of physics.md 5.3; the rest is
+    # gamma0 in dB of an opaque crown. Forest C and L-HH reproduce the table of the reference note, section 5.3; the rest is
     # set so that the optical depths of the simulator meet the class table within its 2 dB.
     "C-VV": {LandCover.FOREST: -6.5, LandCover.CROP: -11.0},
     "C-VH": {LandCover.FOREST: -12.5, LandCover.CROP: -17.0},

@@ -1,4 +1,4 @@
-"""The one seeded ground state that every simulated sensor looks at, and the truth (physics.md 10)."""
+"""The one seeded ground state that every simulated sensor looks at, and the truth (reference note, section 10)."""
 
 from __future__ import annotations
 

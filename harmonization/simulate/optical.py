@@ -25,7 +25,7 @@ BANDS = {"B02": (492.0, 10.0), "B03": (560.0, 10.0), "B04": (665.0, 10.0)} | {
 }
 """Centre wavelength in nm and pixel in metres (ESA, Sentinel-2 MSI)."""
 ENDMEMBERS: dict[str, tuple[float, ...]] = {
-    # Reflectance of B02 B03 B04 B08 B11 B12. Clear, turbid, soil, crop: physics.md 10; its forest and town
+    # Reflectance of B02 B03 B04 B08 B11 B12. Clear, turbid, soil, crop: reference note, section 10; its forest and town
     # indices give the other two; B02 is not listed there and typical.
     "clear_water": (0.050, 0.060, 0.030, 0.020, 0.010, 0.005),
     "turbid_water": (0.110, 0.140, 0.170, 0.110, 0.020, 0.010),

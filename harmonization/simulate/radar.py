@@ -42,15 +42,15 @@ class Pass:
 
 
 S1_NOISE_DB = {"VV": -24.0, "VH": -25.0}
-"""NESZ of IW in gamma0 (physics.md 1)."""
+"""NESZ of IW in gamma0 (reference note, section 1)."""
 S1_LOOKS = 4.4
-"""Equivalent number of looks of IW GRD at 10 m (physics.md 1)."""
+"""Equivalent number of looks of IW GRD at 10 m (reference note, section 1)."""
 ALOS2_NOISE_DB = {"HH": -28.0, "HV": -33.0}
-"""NESZ of ScanSAR in gamma0 (physics.md 2, the default of the mosaic)."""
+"""NESZ of ScanSAR in gamma0 (reference note, section 2, the default of the mosaic)."""
 ALOS2_LOOKS = 15
-"""5 in range times 3 in azimuth (physics.md 2)."""
+"""5 in range times 3 in azimuth (reference note, section 2)."""
 ALOS2_CELL = (77.7, 47.5)
-"""Resolution in azimuth and range, metres (physics.md 2); samples every 25 m."""
+"""Resolution in azimuth and range, metres (reference note, section 2); samples every 25 m."""
 ALOS2_CALIBRATION_DB = -83.0
 """gamma0 = 10 log10(DN^2) - 83 (JAXA)."""
 FWHM = 2.3548
@@ -166,7 +166,7 @@ def local_incidence(ground: GroundState, track: Pass) -> Real:
     south, east = np.gradient(height, ground.grid.pixel)
     ellipsoid = np.radians(track.angle + track.angle_per_km * track.ground_range(ground.grid) / 1000.0)
     look = np.radians(track.heading + 90.0)
-    # Normal (-dz/dx, -dz/dy, 1) times the vector to the sensor (physics.md 3); rows go south.
+    # Normal (-dz/dx, -dz/dy, 1) times the vector to the sensor (reference note, section 3); rows go south.
     cosine = np.cos(ellipsoid) + np.sin(ellipsoid) * (east * np.sin(look) - south * np.cos(look))
     return np.asarray(np.degrees(np.arccos(cosine / np.sqrt(1.0 + east**2 + south**2))))
 
