@@ -135,7 +135,7 @@ def stand_support(vegetation: Array, stationary: float, step: int) -> Array:
 
     Stands are wider than a resolution cell: a neighbour's evidence reaches this pixel through the same two-state chain
     as yesterday's does, with a memory in space instead of time, and is halved, for neighbours share the stand's own
-    deviation (tempering of spatial sums, docs/physics.md section 7). `vegetation`: nats already doubted and aged, 0 where
+    deviation (docs/physics.md, section 7). `vegetation`: nats already doubted and aged, 0 where
     unobserved. It enters the sum, never the evidence layer.
     """
     near = _channel(vegetation, stationary + (1.0 - stationary) * STAND_MEMORY, stationary * (1.0 - STAND_MEMORY))

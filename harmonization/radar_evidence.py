@@ -148,7 +148,7 @@ def _ratios(
     """(2, n) ratios against dry, and the dark pixels that water and smooth dry ground explain alike.
 
     Where a channel cannot part the two (L-HH), only the share of smooth ground could decide, and no radar knows it:
-    positive evidence is held to what water has over smooth ground alone (docs/physics.md section 4: "near 0, not positive").
+    positive evidence is held to what water has over smooth ground alone.
     """
     ratio = water - dry
     alike: NDArray[np.bool_] = (np.abs(ratio) < 2.0) & (bare + log_share > dry + np.log(0.5))

@@ -31,7 +31,7 @@ STEM_STRENGTH = {LandCover.FOREST: TRUNK_STRENGTH, LandCover.CROP: 3.0}
 CORNER_DEPOLARIZATION = 0.03
 """Cross-polarized share of the corner: gives L-HV of flooded forest its +0.4 dB of the class table."""
 OPAQUE_CROWN: dict[str, dict[LandCover, float]] = {
-    # gamma0 in dB of an opaque crown. Forest C and L-HH reproduce the table of the reference note, section 5.3; the rest is
+    # gamma0 in dB of an opaque crown. Forest C and L-HH reproduce the reference note, section 5.3; the rest is
     # set so that the optical depths of the simulator meet the class table within its 2 dB.
     "C-VV": {LandCover.FOREST: -6.5, LandCover.CROP: -11.0},
     "C-VH": {LandCover.FOREST: -12.5, LandCover.CROP: -17.0},
