@@ -165,6 +165,7 @@ def _sensor_caveats(sensor: str, one: SensorAccount) -> list[str]:
     if one.share("smooth_dry_share") > 0.005:
         share = one.share("smooth_dry_share")
         told.append(
-            f"{sensor}: smooth dry ground looks like water in {share:.1%} of what it saw; evidence near zero there"
+            f"{sensor}: smooth dry ground looks like water in {share:.1%} of what it saw; evidence near zero there, "
+            "so where no other sensor saw, the map is dry by its prior alone"
         )
     return told
