@@ -149,6 +149,7 @@ def test_quiet_window_is_not_a_flood(tmp_path: Path) -> None:
     simulate(tmp_path / "scenes", 256, 7, flood=False)
     map_flood(write_job(tmp_path / "scenes", tmp_path), tmp_path / "run")
     scores = compare_run(tmp_path / "run", None)["methods"]
+    print("quiet window:", {name: f"{row['flood_share']:.3%} flood" for name, row in scores.items()})
     assert scores["physics"]["flood_share"] < 0.005
     assert scores["early"]["flood_share"] < 0.005
 
@@ -166,6 +167,7 @@ def test_l_band_finds_the_flooded_forest_and_c_band_does_not(tmp_path: Path) -> 
         (folder,) = finished_units(tmp_path / sensor / "run")
         with rasterio.open(folder / "flood_class.tif") as source:
             recall[sensor] = float((source.read(1)[forest] == Truth.FLOODED_VEGETATION).mean())
+    print("flooded forest found by one sensor alone:", {name: f"{share:.1%}" for name, share in recall.items()})
     assert recall["alos-2"] > 0.4
     assert recall["sentinel-1"] < 0.05
 
