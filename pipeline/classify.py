@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from catalogs.records import Sensor
 from harmonization.bundle import Float
-from harmonization.evidence import Belief, combine, state_probabilities
+from harmonization.evidence import Belief, combine, contributions, state_probabilities
 from pipeline.methods import MethodMap
 from pipeline.weigh import SensorLook
 
@@ -21,12 +21,13 @@ DRY, OPEN_WATER, FLOODED_VEGETATION, REFERENCE_WATER, NOT_OBSERVABLE, OUTSIDE = 
 
 def reference_from_before(looks: Mapping[Sensor, SensorLook], belief: Belief) -> tuple[Mask, Mask] | None:
     """Water before the flood by physics, (y, x), and where any "before" scene saw; None without such a scene."""
-    before = [look.before_evidence for look in looks.values() if look.before_evidence is not None]
+    before = {name: look.before_evidence for name, look in looks.items() if look.before_evidence is not None}
     if not before:
         return None
-    observed = np.logical_or.reduce([evidence.observed for evidence in before])
-    prior = belief.log_odds[:, None, None]
-    states = state_probabilities(combine(prior, (evidence.llr for evidence in before)))
+    observed = np.logical_or.reduce([evidence.observed for evidence in before.values()])
+    fresh = np.zeros(observed.shape, dtype=np.float32)  # each look is judged at its own time
+    added = contributions({name: (evidence, fresh) for name, evidence in before.items()}, belief)
+    states = state_probabilities(combine(belief.log_odds[:, None, None], added.values()))
     return observed & (states[1] > 0.5), observed
 
 
