@@ -13,7 +13,7 @@ from catalogs.records import Sensor
 from harmonization.bundle import OpticalBundle
 from harmonization.evidence import Belief
 from harmonization.reasons import Reason
-from pipeline.classify import agreement, flood_classes, flood_probability, reference_from_before, uncertainty
+from pipeline.classify import agreement, flood_classes, flood_probability, uncertainty
 from pipeline.job import Job
 from pipeline.layers import KINDS, WATER_CLASSES, Layer, UnitLayers, layer, to_file_units
 from pipeline.methods import MethodMap, optical_index
@@ -31,16 +31,18 @@ def assemble_layers(
     looks: Mapping[Sensor, SensorLook],
     methods: Mapping[str, MethodMap],
     inside: Mask,
+    past_water: tuple[Mask, Mask] | None,
     given_water: NDArray[np.float32] | None,
     has_reference: bool,
     at: Any,
 ) -> UnitLayers:
     """All layers of one unit: arrays (y, x) on the unit's own box.
 
-    `given_water`: the job's reference raster (1 is water, NaN not known), which outranks what "before" scenes tell.
+    `past_water`: what `classify.reference_from_before` says of the wide window, cropped; `given_water`: the job's
+    reference raster (1 is water, NaN not known), which outranks it.
     `has_reference`: whether the run as a whole has one, so that all its units speak of the same thing.
     """
-    known = _reference(looks, belief, given_water)
+    known = _reference(past_water, given_water)
     reference = np.zeros(inside.shape, np.bool_) if known is None else known[0]
     delivered = methods[job.delivered]
     layers = _delivered(delivered, looks, belief, reference, inside, has_reference)
@@ -57,11 +59,8 @@ def assemble_layers(
     return UnitLayers(layers, facts)
 
 
-def _reference(
-    looks: Mapping[Sensor, SensorLook], belief: Belief, given: NDArray[np.float32] | None
-) -> tuple[Mask, Mask] | None:
+def _reference(before: tuple[Mask, Mask] | None, given: NDArray[np.float32] | None) -> tuple[Mask, Mask] | None:
     """Reference water and where it is known; None where nothing tells."""
-    before = reference_from_before(looks, belief)
     if given is None:
         return before
     known = np.isfinite(given)

@@ -18,8 +18,9 @@ from harmonization.evidence import Belief
 from models.contract import read_contract
 from pipeline.align import align
 from pipeline.assemble import assemble_layers
+from pipeline.classify import reference_from_before
 from pipeline.clock import StageClock
-from pipeline.crop import crop_look, crop_method
+from pipeline.crop import crop, crop_look, crop_method
 from pipeline.errors import JobError
 from pipeline.export import export_unit
 from pipeline.grid import SNAP, inside, lattice_origin
@@ -107,11 +108,13 @@ def _layers(
     setting: Setting,
     belief: Belief,
 ) -> Any:
+    wide = reference_from_before(looks, belief)  # with its halo: it asks neighbours too
+    past = None if wide is None else (crop(wide[0], halo), crop(wide[1], halo))
     own = {sensor: crop_look(look, halo) for sensor, look in looks.items()}
     found = {name: crop_method(method, halo) for name, method in maps.items()}
     water = _given_water(setting.job, unit.box)
     within = inside(setting.area, unit.box)
-    return assemble_layers(setting.job, belief, own, found, within, water, setting.has_reference, unit.at)
+    return assemble_layers(setting.job, belief, own, found, within, past, water, setting.has_reference, unit.at)
 
 
 def _given_water(job: Job, box: GeoBox) -> NDArray[np.float32] | None:

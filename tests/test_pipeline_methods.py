@@ -328,7 +328,7 @@ JOB = Job(
 def unit_layers(looks: Any, given: NDArray[np.float32] | None = None, inside: NDArray[np.bool_] = YES) -> Any:
     maps = {"ndwi": by_ndwi(looks, 0.0, SHAPE), "physics": by_physics(looks, PRIOR, SHAPE)}
     told = given is not None or any(look.before_evidence is not None for look in looks.values())
-    return assemble_layers(JOB, PRIOR, looks, maps, inside, given, told, NOON)
+    return assemble_layers(JOB, PRIOR, looks, maps, inside, reference_from_before(looks, PRIOR), given, told, NOON)
 
 
 def values_of(layers: Any, name: str) -> NDArray[Any]:
