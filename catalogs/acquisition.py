@@ -17,7 +17,7 @@ from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerNa
 from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
 from catalogs.hrefs import check_href, is_web
-from catalogs.records import Acquisition, RasterLayer
+from catalogs.records import OPEN, Access, Acquisition, RasterLayer
 from catalogs.times import utc
 
 SNAPSHOT = timedelta(days=3)
@@ -27,23 +27,26 @@ _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC).date()
 _SENTINEL1 = re.compile(r"^S1([A-D])_")
 
 
-def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None) -> Acquisition:
+def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None, access: Access = OPEN) -> Acquisition:
     """The record of one item: layers with absolute addresses and encoding, times, geometry, noise.
 
     `catalog_root` says where the item was found, a local path or an address, and decides whether local
     files may be named (see `catalogs.hrefs`); the default is the item's own self link. Items of a remote
-    catalog must be read with its address given here. No file is opened; local files are asked for size and
-    time. Raises `UnknownCollectionError`, `ItemError` or `HrefError`.
+    catalog must be read with its address given here. `access` is what the catalog asks of a reader. No file
+    is opened; local files are asked for size and time. Raises `UnknownCollectionError`, `ItemError` or
+    `HrefError`.
     """
     collection = collection_for(item.collection_id, item.properties)
     root = catalog_root if catalog_root is not None else item.get_self_href()
     assets = dict(_found_assets(item, collection))
     _require_measurement(item, collection, assets)
-    layers = {name: _layer(item, collection, name, key, root) for name, key in assets.items()}
+    access = _paid(access, item)
+    layers = {name: _layer(item, collection, name, key, root, access) for name, key in assets.items()}
     start, end = _span(item)
     try:
         return Acquisition(
             id=item.id,
+            slices=(item.id,),
             collection=collection.id,
             sensor=collection.sensor,
             kind=collection.kind,
@@ -51,7 +54,7 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None)
             band=collection.band,
             start=start,
             end=end,
-            layers=cast(dict[str, RasterLayer], layers),
+            layers={str(name): (layer,) for name, layer in layers.items()},
             mask_scheme=collection.mask_scheme if "mask" in layers else None,
             reference_only=collection.reference_only and end - start > SNAPSHOT,
             footprint=item.geometry or {},
@@ -88,7 +91,7 @@ def _require_measurement(item: pystac.Item, collection: Collection, assets: Mapp
 
 
 def _layer(
-    item: pystac.Item, collection: Collection, name: LayerName, key: str, root: str | Path | None
+    item: pystac.Item, collection: Collection, name: LayerName, key: str, root: str | Path | None, access: Access
 ) -> RasterLayer:
     rule: LayerRule = collection.layers[name]
     asset = item.assets[key]
@@ -106,7 +109,14 @@ def _layer(
         scale=scale,
         offset=offset,
         nodata=nodata_values(rule, fields),
+        access=access,
     )
+
+
+def _paid(access: Access, item: pystac.Item) -> Access:
+    """The access with "requester pays" where the item says so (STAC storage extension 1)."""
+    pays = item.properties.get("storage:requester_pays") is True
+    return access.model_copy(update={"requester_pays": True}) if pays else access
 
 
 def _absolute(item: pystac.Item, asset: pystac.Asset, root: str | Path | None) -> str:
@@ -168,6 +178,7 @@ def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
         "platform": _platform(item, collection),
         "orbit_direction": direction if direction in ("ascending", "descending") else None,
         "relative_orbit": properties.get("sat:relative_orbit"),
+        "absolute_orbit": properties.get("sat:absolute_orbit"),
         "look_side": side if collection.kind == "radar" else None,
         "angle_range": properties.get("overbank:angle_range", collection.angle_range),
     }

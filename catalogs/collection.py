@@ -18,7 +18,7 @@ COLLECTIONS = Path(__file__).parent / "collections"
 LOCAL = "overbank-local"
 """The collection of self-describing GeoTIFFs: its items carry what a YAML says of the others."""
 
-MaskScheme = Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl"]
+MaskScheme = Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl", "landsat-qa"]
 LayerName = Literal[
     "VV", "VH", "HH", "HV", "angle", "date", "mask", "blue", "green", "red", "nir", "swir1", "swir2", "cirrus"
 ]

@@ -40,3 +40,7 @@ class ProductError(CatalogError):
 
 class DescriptionError(CatalogError):
     """A mistake in an `overbank.yaml`; the thing named is the file and the line."""
+
+
+class ReadError(CatalogError):
+    """A raster that cannot be opened or read: gone, refused, expired, broken."""

@@ -7,16 +7,57 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Encoding = Literal["power", "decibel", "amplitude", "linear"]
+Encoding = Literal["power", "decibel", "amplitude", "linear", "calibrated"]
 Quantity = Literal["gamma0", "sigma0", "surface_reflectance", "toa_reflectance"]
 Sensor = Literal["sentinel-1", "alos-2", "sentinel-2", "landsat"]
 SENSORS: tuple[Sensor, ...] = ("sentinel-1", "alos-2", "sentinel-2", "landsat")
+
+
+Theme = Literal["elevation", "surface-water", "land-cover"]
 
 
 class Record(BaseModel):
     """Frozen and closed: an unknown field is an error, a field never changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Access(Record):
+    """What it takes to open the files of a catalog. It names environment variables and holds no secret itself."""
+
+    token_url: str | None = None
+    """Service of short-lived signatures for Azure blobs: GET {token_url}/{account}/{container}."""
+    token_hosts: tuple[str, ...] = ()
+    """Ends of host names whose addresses such a signature opens."""
+    bearer: str | None = None
+    """Environment variable with a token that is sent to `bearer_hosts`, and to no other host."""
+    bearer_hosts: tuple[str, ...] = ()
+    s3_endpoint: str | None = None
+    """Host of an S3 service other than AWS."""
+    s3_key: str = "AWS_ACCESS_KEY_ID"
+    s3_secret: str = "AWS_SECRET_ACCESS_KEY"
+    """Environment variables with the credentials for s3:// addresses."""
+    s3_unsigned: bool = False
+    """True where a bucket is open to all."""
+    requester_pays: bool = False
+    """True where the reader pays for the transfer, and must say so."""
+    connections: int = 8
+    """Files of one host that a process reads at the same time."""
+
+
+OPEN = Access()
+"""Files that need nothing: on this disk, or on an open web server."""
+
+
+class Swath(Record):
+    """Metadata files beside a raster in radar geometry (Sentinel-1 GRD), for one polarization."""
+
+    annotation: str
+    """Geometry: tie points with time, incidence angle and height."""
+    calibration: str
+    """Look-up tables of the calibration."""
+    noise: str | None = None
+    """Thermal noise; None where the product has none."""
 
 
 class RasterLayer(Record):
@@ -28,19 +69,27 @@ class RasterLayer(Record):
     """Band of the file, from 1."""
     encoding: Encoding = "linear"
     """power: linear power as it is · decibel: 10·log10 of power ·
-    amplitude: power is 10^(calibration_db/10)·DN² · linear: value is scale·DN + offset."""
+    amplitude: power is 10^(calibration_db/10)·DN² · linear: value is scale·DN + offset ·
+    calibrated: power is DN²/A², A from the look-up table of `swath`."""
     calibration_db: float = 0.0
     """Calibration factor of an amplitude, in dB (ALOS-2: -83)."""
     scale: float = 1.0
     offset: float = 0.0
     nodata: tuple[float, ...] = ()
     """File values that mean "not observed"; NaN always does."""
+    access: Access = OPEN
+    """What it takes to open the file."""
+    swath: Swath | None = None
+    """Set where the raster is in radar geometry: it has tie points (GCPs) and no map projection."""
 
 
 class Acquisition(Record):
     """One pass of one satellite over the area: the layers the flow reads and what it must know of them."""
 
     id: str
+    """Of the item, or of the first of several slices and how many more there are."""
+    slices: tuple[str, ...]
+    """Ids of the items it is made of: slices of one pass, tiles of one mosaic."""
     collection: str
     sensor: Sensor
     kind: Literal["radar", "optical"]
@@ -52,10 +101,11 @@ class Acquisition(Record):
     quantity: Quantity
     band: Literal["C", "L"] | None = None
     """Radar wavelength; None for optics."""
-    layers: dict[str, RasterLayer]
-    """By meaning. Radar: VV, VH, HH, HV, angle (degrees), mask, date (days since 1970-01-01). Optics: blue,
-    green, red, nir, swir1, swir2, cirrus, mask."""
-    mask_scheme: Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl"] | None = None
+    layers: dict[str, tuple[RasterLayer, ...]]
+    """By meaning, the rasters of all slices; where they overlap the first that saw a pixel counts. Radar: VV, VH, HH,
+    HV, angle (degrees), mask, date (days since 1970-01-01). Optics: blue, green, red, nir, swir1, swir2, cirrus and
+    mask."""
+    mask_scheme: Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl", "landsat-qa"] | None = None
     """How the values of the `mask` layer are to be read."""
     angle_range: tuple[float, float] | None = None
     """Near and far incidence angle of the mode in degrees (radar)."""
@@ -66,6 +116,7 @@ class Acquisition(Record):
     """True where the noise was already subtracted."""
     orbit_direction: Literal["ascending", "descending"] | None = None
     relative_orbit: int | None = None
+    absolute_orbit: int | None = None
     look_side: Literal["right", "left"] | None = None
     reference_only: bool = False
     """True for products that span months (annual mosaics): before and reference, never "during"."""
@@ -77,6 +128,41 @@ class Acquisition(Record):
     """What changes when the pixels change: the item's `updated`, a checksum, or the file's size and time."""
 
     @property
+    def polarizations(self) -> tuple[str, ...]:
+        """VV, VH, HH, HV, as far as there; none of optics."""
+        return tuple(name for name in ("VV", "VH", "HH", "HV") if name in self.layers)
+
+    @property
+    def rasters(self) -> tuple[RasterLayer, ...]:
+        """All rasters of all layers."""
+        return tuple(raster for rasters in self.layers.values() for raster in rasters)
+
+    @property
+    def angle_source(self) -> Literal["layer", "annotation", "mode"] | None:
+        """Where the incidence angle comes from: a layer, the product's tie points, or only the range of the mode."""
+        if self.kind != "radar":
+            return None
+        if "angle" in self.layers:
+            return "layer"
+        return "annotation" if any(raster.swath for raster in self.rasters) else "mode"
+
+    @property
     def time(self) -> datetime:
         """The middle of the acquisition."""
         return self.start + (self.end - self.start) / 2
+
+
+class Ancillary(Record):
+    """One tile of what is known of the ground beforehand: no observation of a flood, and no sensor of the job."""
+
+    id: str
+    collection: str
+    theme: Theme
+    raster: RasterLayer
+    legend: dict[int, str] = {}
+    """Land cover only: file value → land cover of this project."""
+    at_least: float | None = None
+    """Surface water only: the value from which a pixel is permanent or seasonal water."""
+    footprint: dict[str, Any]
+    """GeoJSON geometry, longitude and latitude."""
+    version: str = ""

@@ -73,7 +73,7 @@ def search(
 
 def missing_files(acquisition: Acquisition) -> list[str]:
     """Local files of an acquisition that are not there."""
-    hrefs = sorted({layer.href for layer in acquisition.layers.values()})
+    hrefs = sorted({raster.href for raster in acquisition.rasters})
     return [href for href in hrefs if not is_web(href) and not Path(href).is_file()]
 
 

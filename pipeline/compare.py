@@ -13,6 +13,7 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from catalogs.errors import ReadError
 from catalogs.records import RasterLayer
 from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE, REFERENCE_WATER
@@ -119,7 +120,7 @@ def read_reference(path: Path, box: GeoBox, legend: str) -> tuple[Mask, Mask]:
         raise ReferenceFileError(f"{path}: is not there; give a raster of classes")
     try:
         values = align(read_window(RasterLayer(href=str(path.absolute())), box), box, "mask")
-    except PipelineError as problem:
+    except (ReadError, PipelineError) as problem:
         raise ReferenceFileError(
             f"{path}: is not a raster that can be read ({problem}); give a GeoTIFF of classes"
         ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -23,7 +23,7 @@ from harmonization.optical import (
 )
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
-from pipeline.align import align
+from pipeline.align import Kind, align
 from pipeline.read import NativeWindow, read_window
 from pipeline.science import Science
 
@@ -72,19 +72,27 @@ def radar_power(scene: Acquisition, box: GeoBox, science: Science) -> tuple[dict
     assert scene.band is not None
     width = science.multilook[scene.band]
     power, cells = {}, [1]
-    for name, layer in scene.layers.items():
-        if name in POLARIZATIONS:
-            window = _power(layer, box)
-            power[name] = multilook(align(window, box, "continuous"), odd_pixels(window, box, width))
-            cells.append(odd_pixels(window, box, width + POINT_SPREAD))
+    for name in scene.polarizations:
+        windows = [_power(raster, box) for raster in scene.layers[name]]
+        power[name] = multilook(_mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
+        cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
 
 
-def odd_pixels(window: NativeWindow | None, box: GeoBox, native_pixels: float) -> int:
+def _mosaic(windows: Sequence[NativeWindow | None], box: GeoBox, kind: Kind) -> Array:
+    """The aligned windows of all slices as one; where they overlap the first that saw a pixel counts."""
+    pieces = [align(window, box, kind) for window in windows if window is not None]
+    if not pieces:
+        return align(None, box, kind)
+    return reduce(lambda upper, lower: np.where(np.isnan(upper), lower, upper), pieces)
+
+
+def odd_pixels(windows: Sequence[NativeWindow | None], box: GeoBox, native_pixels: float) -> int:
     """So many native pixels as an odd number of pixels of the target, at least one."""
-    if window is None:
+    pixel = next((window.pixel for window in windows if window is not None), None)
+    if pixel is None:
         return 1
-    ratio = window.pixel / box.resolution.map(abs).x
+    ratio = pixel / box.resolution.map(abs).x
     return max(1, round((native_pixels * ratio - 1.0) / 2.0) * 2 + 1)
 
 
@@ -103,11 +111,7 @@ def _radar(
     reasons |= _mask_reasons(scene, box)
     angle = None
     if "angle" in scene.layers:
-        window = _linear(scene.layers["angle"], box)
-        if window is not None:
-            real = (window.values > ANGLE_RANGE[0]) & (window.values < ANGLE_RANGE[1])
-            window = replace(window, values=np.where(real, window.values, np.float32(np.nan)))
-        angle = align(window, box, "continuous")
+        angle = _mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
     return RadarBundle(
         band=scene.band,
         power=power,
@@ -140,6 +144,14 @@ def _power(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
     return replace(window, values=np.where(fill, np.nan, power).astype(np.float32))
 
 
+def _angle(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
+    window = _linear(layer, box)
+    if window is None:
+        return None
+    real = (window.values > ANGLE_RANGE[0]) & (window.values < ANGLE_RANGE[1])
+    return replace(window, values=np.where(real, window.values, np.float32(np.nan)))
+
+
 def _linear(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
     window = read_window(layer, box)
     if window is None:
@@ -151,7 +163,7 @@ def _mask_reasons(scene: Acquisition, box: GeoBox) -> Flags:
     reasons = np.zeros(box.shape.yx, dtype=np.uint16)
     if "mask" not in scene.layers or scene.mask_scheme not in MASKS:
         return reasons
-    mask = align(read_window(scene.layers["mask"], box), box, "mask")
+    mask = _mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
     reasons[np.isnan(mask)] = Reason.OUTSIDE_SWATH
     for value, reason in MASKS[scene.mask_scheme].items():
         reasons[mask == value] |= np.uint16(reason)
@@ -162,13 +174,13 @@ def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle
     pixel = box.resolution.map(abs).x
     grow, cell = round(science.cloud_growth_m / pixel), max(1, round(OPTICAL_CELL_M / pixel))
     reflectance = {
-        name: align(_linear(layer, box), box, "continuous")
-        for name, layer in scene.layers.items()
+        name: _mosaic([_linear(raster, box) for raster in rasters], box, "continuous")
+        for name, rasters in scene.layers.items()
         if name in OPTICAL_BANDS
     }
     if scene.mask_scheme == "sentinel-2-scl" and "mask" in scene.layers:
         test = "scene-classification"
-        classes = align(read_window(scene.layers["mask"], box), box, "mask")
+        classes = _mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
         reasons = scene_classification_reasons(classes, grow)
         seen = np.isfinite(reflectance["green"] + reflectance["nir"])
         reasons |= np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))

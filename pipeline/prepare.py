@@ -83,8 +83,8 @@ def sample_boxes(plan: Plan) -> list[GeoBox]:
     whole = [box for box in found if box.shape.y * box.shape.x >= SAMPLE_SIDE**2 / 4]  # rims are slivers
     candidates = _spread(whole or found, CANDIDATES)
     scene = next((scene for scene in plan.during if scene.kind == "radar"), plan.during[0])
-    layer = next(layer for name, layer in scene.layers.items() if name in (*POLARIZATIONS, "green"))
-    seen = [window for window in candidates if seen_share(layer, window) > ENOUGH_SEEN]
+    rasters = next(rasters for name, rasters in scene.layers.items() if name in (*POLARIZATIONS, "green"))
+    seen = [window for window in candidates if sum(seen_share(raster, window) for raster in rasters) > ENOUGH_SEEN]
     return _spread(seen or candidates, SAMPLE_BOXES)
 
 

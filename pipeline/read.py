@@ -1,9 +1,7 @@
-"""Windows of raster files on their own grid. The one place where a pixel is opened, behind the allowlist."""
+"""Windows of raster files on their own grid."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window, from_bounds
 from rasterio.windows import transform as window_transform
 
-from catalogs.hrefs import check_href, driver_for
+from catalogs.opening import with_raster
 from catalogs.records import RasterLayer
 from pipeline.errors import PipelineError
 
@@ -21,11 +19,6 @@ MARGIN = 3
 """Native pixels read beyond the target, so that interpolation has its neighbours."""
 COARSE = 16
 """Pixels a side of a coarse look."""
-READ_OPTIONS = {
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_HTTP_MAX_RETRY": "3",
-    "GDAL_HTTP_RETRY_DELAY": "1",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +38,31 @@ def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
     NaN is every value the record, or the file's own header, calls nodata. PipelineError names a file that is gone,
     of a refused kind, or has no georeference.
     """
-    with _opened(layer) as source:
-        window = _window(source, target)
+
+    def read(source: rasterio.DatasetReader) -> NativeWindow | None:
+        window = _window(_projected(source), target)
         if window is None:
             return None
         values = source.read(layer.band, window=window).astype(np.float32)
         box = GeoBox(values.shape, window_transform(window, source.transform), source.crs)
         return NativeWindow(_without_nodata(values, layer, source), box, _pixel_metres(source))
 
+    return with_raster(layer, read)
+
 
 def seen_share(layer: RasterLayer, target: GeoBox) -> float:
     """Share of a GeoBox in which a layer holds data, from a coarse look at it; zero counts as fill."""
-    with _opened(layer) as source:
-        window = _window(source, target)
+
+    def look(source: rasterio.DatasetReader) -> float:
+        window = _window(_projected(source), target)
         if window is None:
             return 0.0
         values = source.read(layer.band, window=window, out_shape=(COARSE, COARSE)).astype(np.float32)
         seen = _without_nodata(values, layer, source)
         inside = window.width * window.height / _touched(source, target)
-    return float((np.isfinite(seen) & (seen != 0)).mean() * min(inside, 1.0))
+        return float((np.isfinite(seen) & (seen != 0)).mean() * min(inside, 1.0))
+
+    return with_raster(layer, look)
 
 
 def _touched(source: rasterio.DatasetReader, target: GeoBox) -> float:
@@ -79,22 +78,10 @@ def _pixel_metres(source: rasterio.DatasetReader) -> float:
     return float(box.resolution.map(abs).x)
 
 
-@contextmanager
-def _opened(layer: RasterLayer) -> Iterator[rasterio.DatasetReader]:
-    check_href(layer.href, catalog_root="/")  # the catalog was held against it; this keeps drivers and schemes out
-    try:
-        with rasterio.Env(**READ_OPTIONS), rasterio.open(layer.href, driver=driver_for(layer.href)) as source:
-            if source.crs is None:
-                raise PipelineError(f"{layer.href}: has no coordinate system; only map-projected files are read yet")
-            if layer.band > source.count:
-                raise PipelineError(
-                    f"{layer.href}: has {source.count} bands, not {layer.band}; correct the item's band"
-                )
-            yield source
-    except rasterio.errors.RasterioError as problem:
-        raise PipelineError(
-            f"{layer.href}: cannot be read ({problem}); check the file, or ingest it again"
-        ) from problem
+def _projected(source: rasterio.DatasetReader) -> rasterio.DatasetReader:
+    if source.crs is None:
+        raise PipelineError(f"{source.name}: has no coordinate system; only map-projected files are read yet")
+    return source
 
 
 def _without_nodata(

@@ -51,6 +51,7 @@ def radar_scene(folder: Path, name: str, power: Mapping[str, NDArray[Any]], box:
     } | changes.pop("layers", {})
     told: dict[str, Any] = {
         "id": name,
+        "slices": (name,),
         "collection": "test",
         "sensor": "sentinel-1",
         "kind": "radar",
@@ -59,7 +60,7 @@ def radar_scene(folder: Path, name: str, power: Mapping[str, NDArray[Any]], box:
         "end": NOON,
         "quantity": "gamma0",
         "band": "C",
-        "layers": layers,
+        "layers": {key: (raster,) for key, raster in layers.items()},
         "angle_range": (30.0, 46.0),
         "noise_db": dict.fromkeys(power, -30.0),
         "footprint": mapping(outline_lonlat(box).geom),
@@ -79,6 +80,7 @@ def optical_scene(
     } | changes.pop("layers", {})
     told: dict[str, Any] = {
         "id": name,
+        "slices": (name,),
         "collection": "test",
         "sensor": "sentinel-2",
         "kind": "optical",
@@ -86,7 +88,7 @@ def optical_scene(
         "start": NOON,
         "end": NOON,
         "quantity": "surface_reflectance",
-        "layers": layers,
+        "layers": {key: (raster,) for key, raster in layers.items()},
         "footprint": mapping(outline_lonlat(box).geom),
     }
     return Acquisition(**told | changes)

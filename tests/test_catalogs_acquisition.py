@@ -55,9 +55,9 @@ def test_real_sentinel1_rtc(shared: Path) -> None:
         "C",
     )
     assert set(scene.layers) == {"VV", "VH"}
-    assert scene.layers["VV"].encoding == "power"
-    assert scene.layers["VV"].nodata == (-32768.0,)
-    assert scene.layers["VV"].href.endswith("iw-vv.rtc.tiff")
+    assert scene.layers["VV"][0].encoding == "power"
+    assert scene.layers["VV"][0].nodata == (-32768.0,)
+    assert scene.layers["VV"][0].href.endswith("iw-vv.rtc.tiff")
     assert scene.start == datetime(2025, 3, 11, 4, 42, 31, 719576, UTC)
     assert scene.time == datetime(2025, 3, 11, 4, 42, 40, 696652, UTC)
     assert (scene.orbit_direction, scene.relative_orbit, scene.look_side) == ("descending", 80, "right")
@@ -77,9 +77,9 @@ def test_satellites_are_kept_apart_by_id_when_the_platform_is_missing() -> None:
 def test_real_mosaic_spans_a_year_and_is_reference_only(shared: Path) -> None:
     (tile,) = real(shared, "planetary-computer/alos-palsar-mosaic/*.json")
     assert set(tile.layers) == {"HH", "HV", "angle", "mask", "date"}
-    assert (tile.layers["HH"].encoding, tile.layers["HH"].calibration_db) == ("amplitude", -83.0)
-    assert set(tile.layers["HH"].nodata) == {0.0, 1.0}
-    assert tile.layers["date"].offset == (datetime(2014, 5, 24) - datetime(1970, 1, 1)).days
+    assert (tile.layers["HH"][0].encoding, tile.layers["HH"][0].calibration_db) == ("amplitude", -83.0)
+    assert set(tile.layers["HH"][0].nodata) == {0.0, 1.0}
+    assert tile.layers["date"][0].offset == (datetime(2014, 5, 24) - datetime(1970, 1, 1)).days
     assert (tile.mask_scheme, tile.band, tile.platform) == ("palsar-mosaic", "L", "alos-2")
     assert tile.reference_only
     assert not tile.denoised
@@ -90,9 +90,11 @@ def test_real_scansar_item(shared: Path) -> None:
     path = shared / "data/palsar2/scansar/ALOS2437590500-220630_WWDR2.2GUA.json"
     scene = to_acquisition(read_item(path), catalog_root=path)
     assert set(scene.layers) == {"HH", "HV", "angle", "mask"}
-    assert (scene.layers["angle"].scale, scene.layers["angle"].encoding) == (0.01, "linear")
-    assert scene.layers["HV"].calibration_db == -83.0
-    assert scene.layers["HV"].href == str(shared / "data/tests/data-files/ALOS2437590500-220630_WWDR2.2GUA_HV_SLP.tif")
+    assert (scene.layers["angle"][0].scale, scene.layers["angle"][0].encoding) == (0.01, "linear")
+    assert scene.layers["HV"][0].calibration_db == -83.0
+    assert scene.layers["HV"][0].href == str(
+        shared / "data/tests/data-files/ALOS2437590500-220630_WWDR2.2GUA_HV_SLP.tif"
+    )
     assert (scene.platform, scene.orbit_direction, scene.look_side) == ("alos-2", "ascending", "right")
     assert (scene.mask_scheme, scene.quantity, scene.reference_only) == ("palsar-scansar", "gamma0", False)
     assert scene.start == scene.end
@@ -100,13 +102,13 @@ def test_real_scansar_item(shared: Path) -> None:
 
 def test_real_sentinel2_offset_by_baseline(shared: Path) -> None:
     scenes = {scene.id[:19]: scene for scene in real(shared, "planetary-computer/sentinel-2-l2a/*.json")}
-    offsets = {name: scene.layers["green"].offset for name, scene in scenes.items()}
+    offsets = {name: scene.layers["green"][0].offset for name, scene in scenes.items()}
     assert offsets == {"S2A_MSIL2A_20150704": 0.0, "S2B_MSIL2A_20220612": -0.1, "S2B_MSIL2A_20250312": -0.1}
     scene = scenes["S2B_MSIL2A_20220612"]
     assert set(scene.layers) == {"blue", "green", "red", "nir", "swir1", "swir2", "mask"}
-    assert scene.layers["nir"].href.endswith("_B08_10m.tif")
-    assert (scene.layers["green"].scale, scene.layers["green"].nodata) == (0.0001, (0.0,))
-    assert (scene.layers["mask"].scale, scene.layers["mask"].offset) == (1.0, 0.0)
+    assert scene.layers["nir"][0].href.endswith("_B08_10m.tif")
+    assert (scene.layers["green"][0].scale, scene.layers["green"][0].nodata) == (0.0001, (0.0,))
+    assert (scene.layers["mask"][0].scale, scene.layers["mask"][0].offset) == (1.0, 0.0)
     assert (scene.platform, scene.kind, scene.mask_scheme) == ("sentinel-2b", "optical", "sentinel-2-scl")
     assert scene.angle_range is None
     assert scene.bytes is None
@@ -122,8 +124,8 @@ def test_real_sentinel2_offset_by_baseline(shared: Path) -> None:
 )
 def test_real_earth_search_offsets(shared: Path, pattern: str, offset: float) -> None:
     for scene in real(shared, pattern):
-        assert scene.layers["green"].offset == offset
-        assert scene.layers["swir2"].scale == 0.0001
+        assert scene.layers["green"][0].offset == offset
+        assert scene.layers["swir2"][0].scale == 0.0001
         assert scene.platform == "sentinel-2b"
 
 
@@ -149,7 +151,7 @@ def test_real_four_in_a_row(shared: Path) -> None:
 def test_sentinel2_offset_rules(properties: dict[str, Any], bands: dict[str, Any], expected: float) -> None:
     asset = {"href": f"{WEB}/B03.tif", "raster:bands": [bands]}
     scene = to_acquisition(make_item("sentinel-2-l2a", {"B03": asset}, **properties))
-    assert scene.layers["green"].offset == expected
+    assert scene.layers["green"][0].offset == expected
 
 
 def test_sentinel2_without_baseline_is_refused() -> None:
@@ -159,7 +161,7 @@ def test_sentinel2_without_baseline_is_refused() -> None:
 
 def test_stac_1_1_bands_are_read_too() -> None:
     asset = {"href": f"{WEB}/B03.tif", "bands": [{"nodata": -1, "raster:scale": 0.001, "raster:offset": 0.5}]}
-    layer = to_acquisition(make_item("sentinel-2-l2a", {"B03": asset})).layers["green"]
+    layer = to_acquisition(make_item("sentinel-2-l2a", {"B03": asset})).layers["green"][0]
     assert (layer.scale, layer.offset, layer.nodata) == (0.001, 0.5, (0.0, -1.0))
 
 
@@ -172,8 +174,8 @@ def test_the_items_own_noise_angle_and_nodata_win() -> None:
     scene = to_acquisition(item)
     assert scene.noise_db == {"VV": -24.1, "VH": -25.0}
     assert (scene.noise_source, scene.denoised, scene.angle_range) == ("product", False, (30.0, 40.0))
-    assert scene.layers["VV"].nodata == (-32768.0,)
-    assert scene.layers["angle"].href == f"{WEB}/angle.tif"
+    assert scene.layers["VV"][0].nodata == (-32768.0,)
+    assert scene.layers["angle"][0].href == f"{WEB}/angle.tif"
 
 
 def test_version_follows_updated_and_checksum() -> None:
@@ -188,7 +190,7 @@ def test_version_follows_updated_and_checksum() -> None:
 
 def test_relative_hrefs_of_a_web_item_stay_on_the_web() -> None:
     item = make_item("sentinel-1-rtc", {"vv": "../vv.tif"})
-    assert to_acquisition(item).layers["VV"].href == f"{WEB}/vv.tif"
+    assert to_acquisition(item).layers["VV"][0].href == f"{WEB}/vv.tif"
 
 
 @pytest.mark.parametrize("href", ["/etc/vv.tif", "/vsicurl/http://x/vv.tif", "s3://bucket/vv.tif", "a.vrt"])

@@ -58,11 +58,11 @@ def test_real_terramind(tmp_path: Path, shared: Path) -> None:
     scenes = {scene.id: scene for scene in everything(tmp_path / "out").acquisitions}
     radar = scenes["terramind-S1RTC-282D_485L_3_3"]
     assert (radar.start, radar.quantity) == (datetime(2021, 7, 21, 8, 40, 10, tzinfo=UTC), "gamma0")
-    assert (radar.layers["VH"].band, radar.layers["VH"].encoding) == (2, "decibel")
+    assert (radar.layers["VH"][0].band, radar.layers["VH"][0].encoding) == (2, "decibel")
     assert (radar.angle_range, radar.noise_source, radar.band) == ((29.1, 46.0), "default", "C")
     optical = scenes["terramind-S2L2A-282D_485L_3_3"]
     assert optical.time.date() == datetime(2021, 7, 20).date()
-    swir2 = optical.layers["swir2"]
+    swir2 = optical.layers["swir2"][0]
     assert (swir2.band, swir2.scale, swir2.offset) == (12, 0.0001, 0.0)
     assert optical.mask_scheme is None
     for path in (tmp_path / "out").rglob("*.json"):
@@ -73,8 +73,8 @@ def test_real_flood_in_spain(tmp_path: Path, shared: Path) -> None:
     ingest(shared / "data/sen1floods11", tmp_path / "out", describe(tmp_path, SPAIN))
     radar, optical = everything(tmp_path / "out").acquisitions
     assert (radar.quantity, optical.quantity) == ("sigma0", "toa_reflectance")
-    assert optical.layers["cirrus"].band == 11
-    assert optical.layers["green"].nodata == (0.0,)  # the file's header says so
+    assert optical.layers["cirrus"][0].band == 11
+    assert optical.layers["green"][0].nodata == (0.0,)  # the file's header says so
 
 
 def radar_entry(**changes: str) -> str:
@@ -100,8 +100,8 @@ def test_everything_that_a_description_can_say(tmp_path: Path) -> None:
     describe(tmp_path / "in", entry)
     ingest(tmp_path / "in", tmp_path / "out")
     (scene,) = everything(tmp_path / "out").acquisitions
-    assert (scene.layers["HH"].calibration_db, scene.layers["HH"].nodata) == (-83.0, (0.0, 1.0))
-    assert (scene.layers["angle"].band, scene.layers["angle"].nodata, scene.mask_scheme) == (
+    assert (scene.layers["HH"][0].calibration_db, scene.layers["HH"][0].nodata) == (-83.0, (0.0, 1.0))
+    assert (scene.layers["angle"][0].band, scene.layers["angle"][0].nodata, scene.mask_scheme) == (
         3,
         (),
         "palsar-mosaic",

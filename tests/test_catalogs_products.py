@@ -67,15 +67,15 @@ def test_real_mosaic_archive(tmp_path: Path, shared: Path) -> None:
     to_gamma0 = -10 * np.log10(np.cos(np.radians(36.155)))
     assert tile.noise_db == pytest.approx({"HH": -41.1 + to_gamma0, "HV": -49.2 + to_gamma0}, abs=0.01)
     assert (tile.noise_source, tile.denoised) == ("product", False)
-    bands = {name: read_small(tile.layers[name].href) for name in ("HH", "HV", "mask")}
+    bands = {name: read_small(tile.layers[name][0].href) for name in ("HH", "HV", "mask")}
     for name, code, expected in [
         ("HH", 50, -18.07),
         ("HV", 50, -31.59),
         ("HH", 255, -11.62),
         ("HV", 255, -19.44),
     ]:
-        numbers = bands[name][(bands["mask"] == code) & ~np.isin(bands[name], tile.layers[name].nodata)]
-        decibels = 20 * np.log10(numbers) + tile.layers[name].calibration_db
+        numbers = bands[name][(bands["mask"] == code) & ~np.isin(bands[name], tile.layers[name][0].nodata)]
+        decibels = 20 * np.log10(numbers) + tile.layers[name][0].calibration_db
         assert np.median(decibels) == pytest.approx(expected, abs=0.3)
     item = json.loads(next(tmp_path.rglob("N23W161_20_F02DAR_MOS.json")).read_text())
     assert validate_item(item, shared / "data/stac/schemas") == []
@@ -166,8 +166,8 @@ def test_real_band_folder(tmp_path: Path, shared: Path) -> None:
     (scene,) = everything(tmp_path).acquisitions
     assert set(scene.layers) == {"green", "red", "nir", "swir1", "mask"}
     source = shared / "data/sentinel2/S2A_29RKH_20200219_0_L2A"
-    assert scene.layers["green"].href == str(source / "B03.tif")
-    assert (scene.layers["green"].scale, scene.layers["green"].offset) == (0.0001, 0.0)
+    assert scene.layers["green"][0].href == str(source / "B03.tif")
+    assert (scene.layers["green"][0].scale, scene.layers["green"][0].offset) == (0.0001, 0.0)
     assert (scene.platform, scene.mask_scheme) == ("sentinel-2a", "sentinel-2-scl")
     item = json.loads(next(tmp_path.rglob("S2A*.json")).read_text())
     assert validate_item(item, shared / "data/stac/schemas") == []
@@ -189,8 +189,8 @@ def test_band_folder_settles_the_offset_and_needs_an_item(tmp_path: Path) -> Non
     (folder / "item.json").write_text(json.dumps(item))
     ingest(folder, tmp_path / "out")
     (scene,) = everything(tmp_path / "out").acquisitions
-    assert scene.layers["green"].href.endswith("B03_10m.tif")
-    assert scene.layers["green"].offset == -0.1
+    assert scene.layers["green"][0].href.endswith("B03_10m.tif")
+    assert scene.layers["green"][0].offset == -0.1
 
 
 def test_a_folder_without_products_says_what_was_looked_for(tmp_path: Path) -> None:

@@ -118,10 +118,10 @@ def test_search_gives_back_what_was_published(tmp_path: Path) -> None:
     assert found.problems == ()
     radar, optical = found.acquisitions
     assert (radar.id, optical.id) == ("S1A_scene", "S2B_scene")
-    assert radar.layers["VV"].href == str(tmp_path / "S1A_scene/vv.tif")
+    assert radar.layers["VV"][0].href == str(tmp_path / "S1A_scene/vv.tif")
     assert (radar.start, radar.end, radar.relative_orbit) == (START, END, 88)
     assert (radar.noise_db, radar.noise_source) == ({"VV": -24.1, "VH": -25.3}, "product")
-    assert optical.layers["green"].offset == -0.1
+    assert optical.layers["green"][0].offset == -0.1
     assert optical.bytes == sum((tmp_path / "s2" / name).stat().st_size for name in ("B03.tif", "SCL.tif"))
 
 
@@ -129,7 +129,7 @@ def test_a_catalog_can_be_moved_with_its_scenes(tmp_path: Path) -> None:
     write_catalog(tmp_path / "a", [radar_item(tmp_path / "a")], "Test")
     (tmp_path / "a").rename(tmp_path / "b")
     (found,) = everything(tmp_path / "b").acquisitions
-    assert found.layers["VV"].href == str(tmp_path / "b/S1A_scene/vv.tif")
+    assert found.layers["VV"][0].href == str(tmp_path / "b/S1A_scene/vv.tif")
 
 
 def test_search_by_area_dates_and_sensor(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from scenes import NOON, flags, grid, optical_scene, plain, radar_scene, science, write_tiff
 
+from catalogs.errors import ReadError
 from catalogs.records import RasterLayer
 from harmonization.bundle import OpticalBundle, RadarBundle
 from harmonization.optical import SURFACE_HAZE, TOP_HAZE, weigh_optical
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason
 from pipeline.decode import MASKS, copolar, decode, odd_pixels, radar_power
-from pipeline.errors import PipelineError
 from pipeline.read import NativeWindow
 
 BOX = grid(24, 24)
@@ -174,7 +174,7 @@ def test_bundle_carries_what_prepare_found_and_what_the_record_says(tmp_path: Pa
 def test_missing_layer_file_is_named(tmp_path: Path) -> None:
     scene = radar_scene(tmp_path, "s", {"VV": plain((24, 24), 0.1)}, BOX)
     (tmp_path / "s_VV.tif").unlink()
-    with pytest.raises(PipelineError, match=r"s_VV\.tif"):
+    with pytest.raises(ReadError, match=r"s_VV\.tif"):
         radar(scene)
 
 
@@ -192,8 +192,8 @@ def test_missing_layer_file_is_named(tmp_path: Path) -> None:
 )
 def test_native_pixels_in_odd_pixels_of_the_target(native: float, pixels: int, expected: int) -> None:
     window = NativeWindow(plain((8, 8), 1.0), grid(8, 8, resolution=native), native)
-    assert odd_pixels(window, BOX, pixels) == expected
-    assert odd_pixels(None, BOX, pixels) == 1
+    assert odd_pixels([None, window], BOX, pixels) == expected
+    assert odd_pixels([None], BOX, pixels) == 1
 
 
 def test_boxcar_is_in_native_pixels_and_the_cell_in_pixels_of_the_unit(tmp_path: Path) -> None:

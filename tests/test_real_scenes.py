@@ -114,7 +114,7 @@ def by_mask(folder: Path) -> dict[int, dict[str, np.ndarray]]:
     rows: dict[int, list[np.ndarray]] = {50: [], 255: []}
     for unit in plan.units:
         bundle = decode(scene, unit.box, load_science("2026-11"), prepared.looks[scene.id], prepared.noise_db[scene.id])
-        mask = align(read_window(scene.layers["mask"], unit.box), unit.box, "mask")
+        mask = align(read_window(scene.layers["mask"][0], unit.box), unit.box, "mask")
         evidence = weigh_radar("alos-2", bundle)
         single = class_log_likelihoods(bundle, ("open_water", "grass_crop", "bare_dry"))
         for code, found in rows.items():
