@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from catalogs.errors import CatalogError, ItemError, UnknownCollectionError
-from catalogs.records import Encoding, Quantity, Record, Sensor
+from catalogs.records import Encoding, LandCover, Quantity, Record, Sensor, Theme
 
 COLLECTIONS = Path(__file__).parent / "collections"
 LOCAL = "overbank-local"
@@ -83,8 +83,34 @@ class SelfDescribing(Record):
     source: str
 
 
+class AncillaryCollection(Record):
+    """What is known of the ground beforehand: elevation, surface water or land cover. No observation of a flood."""
+
+    id: str
+    title: str
+    theme: Theme
+    assets: tuple[str, ...]
+    """Asset keys that may hold it; the first that is present counts."""
+    band: int = 1
+    scale: float = 1.0
+    offset: float = 0.0
+    nodata: tuple[float, ...] = ()
+    """File values that mean "not known"."""
+    legend: dict[int, LandCover] = Field(default_factory=dict)
+    """Land cover only: file value → land cover of this project; a value that is not there is not known."""
+    at_least: float | None = None
+    """Surface water only: the value from which a pixel is permanent or seasonal water."""
+    self_described: bool = False
+    """True where the items say band, scale, nodata, legend and at_least themselves (`overbank:*`)."""
+    licence: str
+    source: str
+
+
+AnyCollection = Collection | SelfDescribing | AncillaryCollection
+
+
 @cache
-def known_collections(folder: Path = COLLECTIONS) -> Mapping[str, Collection | SelfDescribing]:
+def known_collections(folder: Path = COLLECTIONS) -> Mapping[str, AnyCollection]:
     """All collections of a folder, by their id. Raises `CatalogError` for a YAML that does not fit."""
     records = [_read(path) for path in sorted(folder.glob("*.yaml"))]
     return {record.id: record for record in records}
@@ -104,12 +130,23 @@ def collection_for(identifier: str | None, properties: Mapping[str, Any]) -> Col
             "Add a YAML to catalogs/collections, or ingest the files with `overbank catalog ingest`.",
         )
     record = known[identifier]
+    if isinstance(record, AncillaryCollection):
+        found, expected = f"a collection of ancillary data ({record.theme})", "a collection of a sensor"
+        raise UnknownCollectionError(f"collection {identifier!r}", found, expected, "Use it as a field of the job.")
     return record if isinstance(record, Collection) else _described(record, properties)
 
 
-def _read(path: Path) -> Collection | SelfDescribing:
+def ancillary_collections(theme: Theme | None = None) -> Mapping[str, AncillaryCollection]:
+    """The known collections of ancillary data, by their id; of one theme, or of all."""
+    found = {name: record for name, record in known_collections().items() if isinstance(record, AncillaryCollection)}
+    return {name: record for name, record in found.items() if theme in (None, record.theme)}
+
+
+def _read(path: Path) -> AnyCollection:
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    model = SelfDescribing if "sensors" in data else Collection
+    model: type[AnyCollection] = Collection
+    if "sensors" in data or "theme" in data:
+        model = SelfDescribing if "sensors" in data else AncillaryCollection
     try:
         return model.model_validate(data)
     except ValidationError as error:

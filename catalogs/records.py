@@ -14,6 +14,8 @@ SENSORS: tuple[Sensor, ...] = ("sentinel-1", "alos-2", "sentinel-2", "landsat")
 
 
 Theme = Literal["elevation", "surface-water", "land-cover"]
+LandCover = Literal["bare", "grass_crops", "forest", "urban", "open_water", "wetland", "snow_ice"]
+"""Land covers that a legend may name. The first four are the dry classes of the priors."""
 
 
 class Record(BaseModel):
@@ -159,7 +161,7 @@ class Ancillary(Record):
     collection: str
     theme: Theme
     raster: RasterLayer
-    legend: dict[int, str] = {}
+    legend: dict[int, LandCover] = {}
     """Land cover only: file value → land cover of this project."""
     at_least: float | None = None
     """Surface water only: the value from which a pixel is permanent or seasonal water."""

@@ -18,6 +18,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.acquisition import to_acquisition
+from catalogs.collection import ancillary_collections
 from catalogs.errors import CatalogError, SearchError
 from catalogs.hrefs import is_web
 from catalogs.records import SENSORS, Acquisition, Record, Sensor
@@ -131,6 +132,8 @@ def _links(path: Path, problems: list[str]) -> list[tuple[str, Path]]:
 def _acquisition(path: Path, root: Path, region: BaseGeometry) -> Acquisition | None:
     """The item of one file, or None when it lies elsewhere. Raises `CatalogError`."""
     item = read_item(path)
+    if item.collection_id in ancillary_collections():
+        return None  # no scene; see catalogs.ancillary
     try:
         footprint = shapely.geometry.shape(item.geometry)
         if not footprint.intersects(region):

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from catalogs.records import SENSORS, Sensor
 from pipeline.errors import JobError
@@ -16,7 +16,23 @@ from pipeline.yaml_lines import Lines, read_yaml
 MethodName = Literal["ndwi", "radar_threshold", "physics", "early"]
 METHODS: tuple[MethodName, ...] = ("ndwi", "radar_threshold", "physics", "early")
 Degrees = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
-Moment = date | datetime
+
+
+def _no_number(value: object) -> object:
+    """Seconds since 1970, which pydantic would make of 20230518, are never meant."""
+    text = str(value).strip()
+    if isinstance(value, int | float) or (isinstance(value, str) and text.replace(".", "").isdigit()):
+        digits = text.replace("_", "")
+        day = f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if len(digits) == 8 and digits.isdigit() else "2023-05-18"
+        raise ValueError(f"{text} is a number, not a day; write {day}")
+    return value
+
+
+Moment = Annotated[date | datetime, BeforeValidator(_no_number)]
+CollectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+"""Id of an ancillary collection: no dot and no slash, so that it is no path."""
+GROUND_FIELDS = ("reference_water", "elevation")
+"""Fields that name a raster or an ancillary collection of the catalog."""
 
 
 class Record(BaseModel):
@@ -45,8 +61,11 @@ class Job(Record):
     """Pixel in metres."""
     tile: int = Field(default=1024, ge=64, le=8192, multiple_of=16)
     """Side of a unit in pixels."""
-    reference_water: Path | None = None
-    """A raster of permanent or seasonal water (value 1 is water); without it the "before" scenes tell."""
+    reference_water: CollectionId | Path | None = None
+    """Permanent or seasonal water: a raster (value 1 is water), or the id of a surface-water collection of the
+    catalog; without it the "before" scenes tell."""
+    elevation: CollectionId | Path | None = None
+    """Elevation: a raster in metres, or the id of an elevation collection of the catalog."""
     weights: Path | None = None
     """Folder of a network's weights and contract; by default the one shipped."""
     science: str = "2026-11"
@@ -121,7 +140,7 @@ def load_job(path: Path) -> Job:
 def _resolved(job: Job, folder: Path) -> Job:
     changes: dict[str, Any] = {
         name: folder / value
-        for name in ("area", "reference_water", "weights")
+        for name in ("area", "reference_water", "elevation", "weights")
         if isinstance(value := getattr(job, name), Path)
     }
     if job.science.endswith((".yaml", ".yml")):
@@ -160,6 +179,8 @@ def _remedy(error: Any, field: str) -> str:
         return f"unknown method {found!r}; known methods: {', '.join(METHODS)}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
+    if field in GROUND_FIELDS:
+        return f"{field}: {found!r} is neither a raster nor the id of a collection (jrc-gsw, cop-dem-glo-30)"
     if field == "area":
         return f"area: {found!r} is not a box [west, south, east, north] in degrees nor a GeoJSON or GeoPackage file"
     return f"{field}: {error['msg'].lower()} (found {found!r})"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RunError
-from pipeline.job import Job
+from pipeline.ground import ONE_RASTER, Ground
+from pipeline.job import GROUND_FIELDS, Job
 from pipeline.observe import Prepared
 from pipeline.plan import Unit
 from pipeline.science import Science
@@ -26,9 +27,20 @@ _PARTIAL = ".partial-"
 _LOCK = ".being-mapped"
 
 
-def fingerprint(unit: Unit, job: Job, science: Science, prepared: Prepared, weights: str) -> str:
-    """SHA-256 over everything that can change the unit's pixels: job, science, scenes, findings, weights, version."""
-    told = job.model_dump(mode="json", exclude={"name", "catalog", "weights", "area", "reference_water", "science"})
+NOT_PIXELS = {"name", "catalog", "weights", "area", "reference_water", "elevation", "science"}
+"""Fields of a job whose text does not count: what they name does."""
+
+
+def fingerprint(
+    unit: Unit, job: Job, science: Science, prepared: Prepared, weights: str, ground: Ground | None = None
+) -> str:
+    """SHA-256 over everything that can change the unit's pixels: job, science, scenes, findings, weights, version.
+
+    `ground`: the tiles that the unit reads. Rasters that the job names itself count by what they hold.
+    """
+    told = job.model_dump(mode="json", exclude=NOT_PIXELS)
+    tiles = () if ground is None else (*ground.water, *ground.elevation)
+    named = [getattr(job, field) for field in GROUND_FIELDS]
     content = {
         "job": told,
         "science": science.model_dump(mode="json"),
@@ -36,7 +48,8 @@ def fingerprint(unit: Unit, job: Job, science: Science, prepared: Prepared, weig
         "scenes": [scene.model_dump(mode="json") for scene in unit.scenes],
         "grid": [str(unit.box.crs), list(unit.box.affine)[:6], list(unit.box.shape.yx)],
         "area": _content(job.area) if isinstance(job.area, Path) else list(job.area),
-        "reference_water": None if job.reference_water is None else _content(job.reference_water),
+        "own_rasters": [_content(path) if isinstance(path, Path) else path for path in named],
+        "ground": [tile.model_dump(mode="json") for tile in tiles if tile.collection != ONE_RASTER],
         "weights": weights,
         "version": version("overbank"),
     }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from odc.geo.geobox import GeoBox
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from catalogs.records import Acquisition, Sensor
+from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
 from pipeline.errors import JobError
+from pipeline.ground import Ground, resolve_ground
 from pipeline.grid import inside, outline_lonlat, project, unit_boxes
 from pipeline.job import Job, span
 
@@ -52,6 +53,15 @@ class Plan:
     before: tuple[Acquisition, ...]
     problems: tuple[str, ...]
     """Items of the catalog that could not be understood."""
+    ground: Ground = field(default_factory=Ground)
+    """Reference water and elevation."""
+    notes: tuple[str, ...] = ()
+    """What is good to know before the job is run, one sentence each."""
+
+    @property
+    def elevation(self) -> tuple[RasterLayer, ...]:
+        """The rasters of elevation, metres; none where the job names none."""
+        return self.ground.elevation_rasters
 
     @property
     def missing(self) -> dict[str, list[Sensor]]:
@@ -76,10 +86,12 @@ class Plan:
 def make_plan(job: Job) -> Plan:
     """Search the catalog and lay the area out in units; reads no pixel.
 
-    JobError if the area is empty or no scene lies in the flood window.
+    JobError if the area is empty, no scene lies in the flood window, or reference water or elevation cannot be used.
     """
     area = job_area(job)
+    ground, notes, strange = resolve_ground(job, area)
     during, before, problems = _scenes(job, area)
+    problems = tuple(dict.fromkeys((*problems, *strange)))
     if not during:
         raise JobError(_nothing_found(job, problems))
     at = _mapped_instant(during)
@@ -89,7 +101,7 @@ def make_plan(job: Job) -> Plan:
     )
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
-    return Plan(job, area, units, at, during, before, problems)
+    return Plan(job, area, units, at, during, before, problems, ground, notes)
 
 
 def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:

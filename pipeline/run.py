@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from dask.delayed import Delayed, delayed
-from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.records import RasterLayer, Sensor
 from harmonization.evidence import Belief
 from models.contract import read_contract
-from pipeline.align import align
 from pipeline.assemble import assemble_layers
 from pipeline.classify import reference_from_before
 from pipeline.clock import StageClock
 from pipeline.crop import crop, crop_look, crop_method
-from pipeline.errors import JobError
 from pipeline.export import export_unit
 from pipeline.grid import SNAP, inside, lattice_origin
+from pipeline.ground import Ground, ground_facts, water_on
 from pipeline.job import Job
 from pipeline.ledger import fingerprint, unit_folder
 from pipeline.methods import MethodMap, by_ndwi, by_network, by_physics, by_radar_threshold
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Unit
-from pipeline.read import read_window
 from pipeline.science import Science
 from pipeline.weigh import SensorLook
 
@@ -47,6 +42,13 @@ class Setting:
     run: Path
     has_reference: bool
     """Whether "before" scenes or a raster tell flood from permanent water: one legend a run."""
+    ground: Ground = field(default_factory=Ground)
+    """Reference water and elevation."""
+
+    @property
+    def elevation(self) -> tuple[RasterLayer, ...]:
+        """The rasters of elevation, metres; none where the job names none."""
+        return self.ground.elevation_rasters
 
     @property
     def halo(self) -> int:
@@ -74,7 +76,7 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
 def unit_fingerprint(unit: Unit, setting: Setting) -> str:
     """The content address of a unit in this run."""
     weights = read_contract(setting.weights).sha256 if "early" in setting.job.methods else ""
-    return fingerprint(unit, setting.job, setting.science, setting.prepared, weights)
+    return fingerprint(unit, setting.job, setting.science, setting.prepared, weights, setting.ground.near(unit.box))
 
 
 def _method(name: str, looks: Delayed, unit: Unit, setting: Setting, belief: Belief, clock: StageClock) -> Delayed:
@@ -112,24 +114,11 @@ def _layers(
     past = None if wide is None else (crop(wide[0], halo), crop(wide[1], halo))
     own = {sensor: crop_look(look, halo) for sensor, look in looks.items()}
     found = {name: crop_method(method, halo) for name, method in maps.items()}
-    water = _given_water(setting.job, unit.box)
+    ground = setting.ground.near(unit.box)
+    water = water_on(ground.water, unit.box) if setting.ground.water else None
     within = inside(setting.area, unit.box)
-    return assemble_layers(setting.job, belief, own, found, within, past, water, setting.has_reference, unit.at)
-
-
-def _given_water(job: Job, box: GeoBox) -> NDArray[np.float32] | None:
-    """The job's reference raster on the unit's box, NaN where it says nothing."""
-    if job.reference_water is None:
-        return None
-    layer = RasterLayer(href=str(job.reference_water), nodata=(255.0,))
-    water = align(read_window(layer, box), box, "mask")
-    strange = np.unique(water[np.isfinite(water) & (water != 0) & (water != 1)])
-    if strange.size:
-        raise JobError(
-            f"reference_water: {job.reference_water} holds {strange[:5].tolist()}; write 1 for water, 0 for none, "
-            "255 or nodata for not known"
-        )
-    return water
+    made = assemble_layers(setting.job, belief, own, found, within, past, water, setting.has_reference, unit.at)
+    return replace(made, facts=made.facts | ground_facts(ground))
 
 
 def run_unit(unit: Unit, setting: Setting, threads: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ Lines = dict[tuple[str | int, ...], int]
 def read_yaml(path: Path) -> tuple[Any, Lines]:
     """The document of a YAML file and the line (from 1) of each value by its path of keys.
 
-    JobError if the file is missing or is not YAML.
+    JobError if the file is missing, is not YAML, or names a key twice: YAML itself would silently take the last.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -26,6 +26,10 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
         raise JobError(f"{path}: cannot be read ({problem.strerror}); give the path of a job file") from problem
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        twice = None if node is None else _second_key(node)
+        if twice is not None:
+            told = f"{twice.value!r} stands there a second time, and only the last would count; take one out"
+            raise JobError(f"{path} line {twice.start_mark.line + 1}: {told}")
         return yaml.safe_load(text), {} if node is None else _lines(node, ())
     except ValueError as problem:  # PyYAML makes dates itself
         line = _line_of_bad_date(node)
@@ -47,6 +51,19 @@ def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Lines:
         for index, value in enumerate(node.value):
             found.update(_lines(value, (*path, index)))
     return found
+
+
+def _second_key(node: yaml.Node) -> yaml.ScalarNode | None:
+    """The first key of a mapping that stands there before already."""
+    children: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
+                return key
+            seen.add(str(key.value))
+            children.append(value)
+    return next((found for child in children if (found := _second_key(child)) is not None), None)
 
 
 def _line_of_bad_date(node: yaml.Node | None) -> int:

@@ -60,6 +60,8 @@ class Account:
     """Share of the area in which something tells flood from permanent water."""
     missing: dict[str, list[str]]
     """Sensors of the job without a scene, by window."""
+    dry_state: str = ""
+    """What dry ground was taken for, where that is not the land cover of the place."""
 
 
 def account_of(run: Path) -> Account:
@@ -80,6 +82,7 @@ def account_of(run: Path) -> Account:
         scenes=_scenes(items),
         reference_known=_reference_known(items),
         missing=_missing(run),
+        dry_state="; ".join(sorted({str(told) for item in items if (told := _property(item, "dry_state"))})),
     )
 
 
@@ -149,6 +152,8 @@ def caveats(account: Account) -> list[str]:
     elif account.reference_known < 0.995:
         share = 1.0 - account.reference_known
         told.append(f"in {share:.1%} of the area nothing tells permanent water from flood: water there is called flood")
+    if account.dry_state:
+        told.append(f"dry ground is taken for a {account.dry_state}: where one cover prevails, trust its margins less")
     for window, sensors in account.missing.items():
         told += [f"{sensor}: no scene {window} the flood" for sensor in sensors]
     for sensor, one in account.sensors.items():

@@ -66,13 +66,15 @@ def map_flood(
     _refuse_strangers(plan, out)
     if weights is not None and not 0.7 < job.resolution / NETWORK_PIXEL_M < 1.5:
         say(f"note: the network was trained at {NETWORK_PIXEL_M:g} m, not {job.resolution:g} m; trust physics more")
+    for note in plan.notes:
+        say(f"note: {note}")
     for problem in plan.problems:
         say(f"left out: {problem}")
     clock["prepare"] = perf_counter()
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
     has_reference = job.reference_water is not None or bool(plan.before)
-    setting = Setting(job, plan.area, science, prepared, weights or Path(), chosen, out, has_reference)
+    setting = Setting(job, plan.area, science, prepared, weights or Path(), chosen, out, has_reference, plan.ground)
     with alone_in(out):
         seconds, skipped = _map_units(plan, setting, scheduler, say)
         _publish(plan, out)
@@ -128,7 +130,7 @@ def _known_findings(path: Path) -> _Findings | None:
 
 
 def _key(plan: Plan, science: Science) -> str:
-    parts = [scene.model_dump_json() for scene in plan.during + plan.before]
+    parts = [record.model_dump_json() for record in (*plan.during, *plan.before, *plan.ground.elevation)]
     boxes = [f"{unit.id} {unit.box.affine} {unit.box.shape}" for unit in plan.units]
     return sha256("\n".join([*parts, *boxes, science.model_dump_json()]).encode()).hexdigest()
 

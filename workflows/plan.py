@@ -34,7 +34,6 @@ def plan_job(job_file: Path) -> Plan:
     try:
         load_science(job.science)
         network_of(job)
-        _check_reference(job)
         _check_reach(job_area(job))
         return make_plan(job)
     except (JobError, SearchError) as problem:
@@ -55,11 +54,6 @@ def network_of(job: Job) -> Path | None:
         field = "methods" if job.weights is None else "weights"
         raise JobError(f"{field}: {problem} Name a folder of weights, or leave the method early out") from problem
     return folder
-
-
-def _check_reference(job: Job) -> None:
-    if job.reference_water is not None and not job.reference_water.is_file():
-        raise JobError(f"reference_water: {job.reference_water} is not there; give a raster, or leave the field out")
 
 
 def _check_reach(area: BaseGeometry) -> None:
@@ -93,6 +87,9 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "bytes": plan.bytes,
         "missing": plan.missing,
         "problems": list(plan.problems),
+        "notes": list(plan.notes),
+        "reference_water": [tile.id for tile in plan.ground.water],
+        "elevation": [tile.id for tile in plan.ground.elevation],
         "scenes": [_scene_record(scene, window) for window, scene in windowed(plan)],
         "units": [_unit_record(unit) for unit in plan.units],
     }

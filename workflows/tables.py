@@ -59,6 +59,8 @@ def show_plan(plan: Plan, out: Console) -> None:
     say(out, f"to read at most: {size_text(plan.bytes)}")
     for window, sensors in plan.missing.items():
         say(out, f"missing {window} the flood: {', '.join(sensors)}")
+    for note in plan.notes:
+        say(out, f"note: {note}")
     for problem in plan.problems:
         say(out, f"left out: {problem}")
 

@@ -8,16 +8,17 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import pystac
 from pydantic import Field
 
 from catalogs.errors import ProductError
+from catalogs.formats.xml import common, read_xml, texts
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc
@@ -27,7 +28,6 @@ ARCHIVES = (".tar.gz", ".tgz", ".tar")
 MAXIMUM_MEMBERS = 64
 MAXIMUM_MEMBER_BYTES = 200_000_000
 """A layer of 4500 × 4500 samples is 40 MB uncompressed."""
-MAXIMUM_XML_BYTES = 1_000_000
 
 _TILE = r"(?P<tile>[NS]\d{2}[EW]\d{3})_(?P<year>\d{2})"
 _LAYER = re.compile(rf"^{_TILE}_(?P<layer>sl_HH|sl_HV|sl_VV|sl_VH|date|mask|linci)(?:_(?P<mode>[A-Z0-9]+))?\.tif$")
@@ -51,9 +51,25 @@ class MosaicMetadata(Record):
     beams: tuple[str, ...] = ()
 
 
-def is_mosaic_archive(path: Path) -> bool:
-    """Whether a file's name is that of an archive that may hold a mosaic tile."""
-    return path.name.lower().endswith(ARCHIVES) and path.is_file()
+def mosaic_archives(place: Path) -> Iterator[tuple[Path, ...]]:
+    """Archives of a folder that may hold a mosaic tile, by their names."""
+    for path in sorted(place.iterdir()):
+        if path.name.lower().endswith(ARCHIVES) and path.is_file():
+            yield (path,)
+
+
+def mosaic_tiles(place: Path) -> Iterator[tuple[Path, ...]]:
+    """The files of each mosaic tile that lies extracted in a folder."""
+    tiles: dict[tuple[str, ...], list[Path]] = {}
+    for path in sorted(place.iterdir()):
+        if path.is_file() and (match := _LAYER.match(path.name) or _XML.match(path.name)):
+            tiles.setdefault((match["tile"], match["year"], match["mode"] or ""), []).append(path)
+    yield from (tuple(files) for files in tiles.values() if any(_is_backscatter(path) for path in files))
+
+
+def _is_backscatter(path: Path) -> bool:
+    match = _LAYER.match(path.name)
+    return match is not None and match["layer"].startswith("sl_")
 
 
 def ingest_archive(archive: Path, files: Path) -> pystac.Item:
@@ -62,7 +78,7 @@ def ingest_archive(archive: Path, files: Path) -> pystac.Item:
     Raises `ProductError` when the archive is damaged, unsafe or something else.
     """
     folder = extract(archive, files)
-    return mosaic_item(folder)
+    return mosaic_item(sorted(folder.iterdir()))
 
 
 def extract(archive: Path, files: Path) -> Path:
@@ -142,16 +158,17 @@ def _tile_name(archive: Path, names: Iterable[str]) -> str:
     return "_".join(part for part in tiles.pop() if part)
 
 
-def mosaic_item(folder: Path) -> pystac.Item:
-    """The item of an extracted tile. A missing mask, date, angle or XML leaves its part out."""
-    layers = {match["layer"]: path for path in sorted(folder.iterdir()) if (match := _LAYER.match(path.name))}
-    xml = next((path for path in sorted(folder.iterdir()) if _XML.match(path.name)), None)
+def mosaic_item(files: Sequence[Path]) -> pystac.Item:
+    """The item of an extracted tile from its files. A missing mask, date, angle or XML leaves its part out."""
+    layers = {match["layer"]: path for path in files if (match := _LAYER.match(path.name))}
+    xml = next((path for path in files if _XML.match(path.name)), None)
     metadata = read_metadata(xml) if xml else MosaicMetadata()
-    start, end = _times(folder, metadata)
+    name = _tile_name(files[0], [path.name for path in files])
+    start, end = _times(name, metadata)
     assets = {layer.removeprefix("sl_"): _scene_file(layer, path) for layer, path in layers.items()}
     item = scene_item(
-        f"{folder.name}_MOS", COLLECTION, assets, start=start, end=end,
-        properties=_properties(folder.name, layers, metadata),
+        f"{name}_MOS", COLLECTION, assets, start=start, end=end,
+        properties=_properties(name, layers, metadata),
     )  # fmt: skip
     if xml:
         item.add_asset("metadata", pystac.Asset(str(xml.absolute()), media_type="application/xml", roles=["metadata"]))
@@ -164,11 +181,11 @@ def _scene_file(layer: str, path: Path) -> SceneFile:
     return SceneFile(path=path, title=title, roles=roles.get(layer, ("data",)))
 
 
-def _times(folder: Path, metadata: MosaicMetadata) -> tuple[datetime, datetime]:
+def _times(name: str, metadata: MosaicMetadata) -> tuple[datetime, datetime]:
     """From the XML; the whole year of the tile's name where it is silent."""
     if metadata.start and metadata.end:
         return metadata.start, metadata.end
-    year = 2000 + int(folder.name.split("_")[1])
+    year = 2000 + int(name.split("_")[1])
     return datetime(year, 1, 1, tzinfo=UTC), datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
@@ -188,69 +205,48 @@ def _properties(name: str, layers: Iterable[str], metadata: MosaicMetadata) -> d
         "sar:beam_ids": list(metadata.beams) or None,
         "sat:orbit_state": metadata.orbit_direction or orbit,
         "overbank:angle_range": metadata.angle_range and list(metadata.angle_range),
-        "overbank:noise_db": noise_gamma0(metadata) or None,
+        "overbank:noise_db": noise_gamma0(metadata.noise_sigma0_db, metadata.angle_range) or None,
     }
     return {key: value for key, value in properties.items() if value is not None}
 
 
-def noise_gamma0(metadata: MosaicMetadata) -> dict[str, float]:
+def noise_gamma0(sigma0_db: Mapping[str, float], angle_range: tuple[float, float] | None) -> dict[str, float]:
     """Noise-equivalent gamma0 in dB: the XML states sigma0, the pixels are gamma0 = sigma0 / cos(incidence).
 
-    The cosine is that of mid-range (0.4 dB of spread over a fine beam).
+    The cosine is that of mid-range (0.4 dB of spread over a fine beam, 1.6 dB over ScanSAR).
     """
-    if metadata.angle_range is None:
-        return dict(metadata.noise_sigma0_db)
-    middle = math.radians(sum(metadata.angle_range) / 2)
+    if angle_range is None:
+        return dict(sigma0_db)
+    middle = math.radians(sum(angle_range) / 2)
     shift = -10 * math.log10(math.cos(middle))
-    return {name: round(value + shift, 2) for name, value in metadata.noise_sigma0_db.items()}
-
-
-class _NoDoctype(ElementTree.TreeBuilder):
-    """Refuses a document type, and with it every entity that a file could define."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise ElementTree.ParseError(f"a document type {name!r}")
+    return {name: round(value + shift, 2) for name, value in sigma0_db.items()}
 
 
 def read_metadata(path: Path) -> MosaicMetadata:
     """The XML of a tile (CARD4L-NRB). Raises `ProductError` when it is not well-formed, or too large."""
-    expected = f"well-formed XML of at most {MAXIMUM_XML_BYTES} bytes, without a document type"
+    root = read_xml(path)
     try:
-        if path.stat().st_size > MAXIMUM_XML_BYTES:
-            raise ElementTree.ParseError(f"{path.stat().st_size} bytes")
-        parser = ElementTree.XMLParser(target=_NoDoctype())
-        root = ElementTree.parse(path, parser).getroot()
         return _metadata(root)
-    except (ElementTree.ParseError, ValueError) as error:
-        remedy = "Fetch the archive again."
-        raise ProductError(f"metadata {path}", str(error), expected, remedy) from error
+    except ValueError as error:
+        expected = "times and numbers in their places"
+        raise ProductError(f"metadata {path}", str(error), expected, "Fetch the archive again.") from error
 
 
-def _metadata(root: ElementTree.Element) -> MosaicMetadata:
-    starts, ends = _texts(root, "UTCStartTime"), _texts(root, "UTCEndTime")
-    near, far = _texts(root, "IncAngleNearRange"), _texts(root, "IncAngleFarRange")
+def _metadata(root: Element) -> MosaicMetadata:
+    starts, ends = texts(root, "UTCStartTime"), texts(root, "UTCEndTime")
+    near, far = texts(root, "IncAngleNearRange"), texts(root, "IncAngleFarRange")
     return MosaicMetadata(
         start=min(map(_time, starts), default=None),
         end=max(map(_time, ends), default=None),
         angle_range=(min(map(float, near)), max(map(float, far))) if near and far else None,
         noise_sigma0_db=_noise(root.iter("NoiseEquivalentSigma0")),
-        orbit_direction=_common(root, "PassDirection"),
-        look_side=_common(root, "AntennaPointing"),
-        beams=tuple(dict.fromkeys(_texts(root, "BeamID"))),
+        orbit_direction=common(root, "PassDirection"),
+        look_side=common(root, "AntennaPointing"),
+        beams=tuple(dict.fromkeys(texts(root, "BeamID"))),
     )
 
 
-def _texts(root: ElementTree.Element, tag: str) -> list[str]:
-    return [element.text.strip() for element in root.iter(tag) if element.text and element.text.strip()]
-
-
-def _common(root: ElementTree.Element, tag: str) -> str | None:
-    """The one value that all passes share, in lower case."""
-    values = {text.lower() for text in _texts(root, tag)}
-    return values.pop() if len(values) == 1 else None
-
-
-def _noise(elements: Iterable[ElementTree.Element]) -> dict[str, float]:
+def _noise(elements: Iterable[Element]) -> dict[str, float]:
     noise: dict[str, float] = {}
     for element in elements:
         name, value = element.get("pol"), (element.text or "").strip()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
 from catalogs.collection import POLARIZATIONS, REFLECTANCES, LayerName, MaskScheme
 from catalogs.errors import DescriptionError
-from catalogs.records import Quantity, Record, Sensor
+from catalogs.records import LandCover, Quantity, Record, Sensor, Theme
 from catalogs.times import utc
 
 RADARS: tuple[Sensor, ...] = ("sentinel-1", "alos-2")
@@ -116,11 +116,52 @@ def _band_problem(product: Product, allowed: tuple[str, ...], wanted: tuple[str,
     return None
 
 
+class GroundProduct(Record):
+    """One entry of `products` that is no scene: elevation, surface water or land cover."""
+
+    files: str
+    """Glob below the folder."""
+    theme: Theme
+    date: Annotated[Span | DateTag | dict[str, Span], BeforeValidator(_date_rule)]
+    band: Annotated[int, Field(ge=1)] = 1
+    scale: float = 1.0
+    """Of elevation: metres = scale · DN + offset."""
+    offset: float = 0.0
+    nodata: tuple[float, ...] = ()
+    at_least: float = 1.0
+    """Of surface water: the value from which a pixel is permanent or seasonal water."""
+    legend: dict[int, LandCover] = Field(default_factory=dict)
+    """Of land cover: file value → land cover."""
+
+    @model_validator(mode="after")
+    def _fits_the_theme(self) -> GroundProduct:
+        own = {"elevation": {"scale", "offset"}, "surface-water": {"at_least"}, "land-cover": {"legend"}}
+        strange = self.model_fields_set & (set().union(*own.values()) - own[self.theme])
+        if strange:
+            raise ValueError(f"{', '.join(sorted(strange))} does not belong to the theme {self.theme}")
+        if self.theme == "land-cover" and not self.legend:
+            raise ValueError(f"land cover needs a legend: file value → one of {', '.join(get_args(LandCover))}")
+        return self
+
+
+SCENE, GROUND = "a scene", "the ground"
+"""Names of the two kinds of entries; no field is called so."""
+
+
+def _kind(entry: object) -> str:
+    return GROUND if isinstance(entry, GroundProduct) or (isinstance(entry, dict) and "theme" in entry) else SCENE
+
+
+AnyProduct = Annotated[Annotated[Product, Tag(SCENE)] | Annotated[GroundProduct, Tag(GROUND)], Discriminator(_kind)]
+
+
 class Description(Record):
     """The whole file."""
 
-    products: Annotated[tuple[Product, ...], Field(min_length=1)]
+    products: Annotated[tuple[AnyProduct, ...], Field(min_length=1)]
 
+
+_GROUND_FIELDS = [name for name in GroundProduct.model_fields if name != "theme"]
 
 Lines = dict[tuple[str | int, ...], int]
 """Place in the YAML → line, from 1."""
@@ -174,6 +215,8 @@ def _collect_lines(path: Path, node: yaml.Node | None, place: tuple[str | int, .
 def _mistake(path: Path, error: ValidationError, lines: Lines) -> DescriptionError:
     """The first mistake, with all that pydantic says of the same field."""
     problems = error.errors(include_url=False)
+    for problem in problems:
+        problem["loc"] = tuple(part for part in problem["loc"] if part not in (SCENE, GROUND))
     place = tuple(str(part) if not isinstance(part, int) else part for part in problems[0]["loc"])
     while place not in lines and place:
         place = place[:-1]
@@ -191,8 +234,10 @@ def _sentence(kind: str, place: tuple[str | int, ...], message: str) -> str:
 
 
 def _expected(name: str) -> str:
-    fields: Mapping[str, Any] = Product.model_fields
+    fields: Mapping[str, Any] = Product.model_fields | GroundProduct.model_fields
     hints = {
+        "theme": f"one of {', '.join(get_args(Theme))}",
+        "legend": f"file value: one of {', '.join(get_args(LandCover))}",
         "scale": "decibel, power, amplitude, or a number for optics",
         "bands": f"a band number for each of {', '.join(get_args(LayerName))}",
         "date": "an ISO date, {tag: NAME}, or a mapping from glob to date",
@@ -201,4 +246,4 @@ def _expected(name: str) -> str:
     for part in reversed(name.split(".")):
         if part in hints or part in fields:
             return hints.get(part, f"a valid {part}")
-    return f"products, each with the fields {', '.join(fields)}"
+    return f"products, each with the fields {', '.join(Product.model_fields)}; or theme, {', '.join(_GROUND_FIELDS)}"

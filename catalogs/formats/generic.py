@@ -14,8 +14,10 @@ import pystac
 from catalogs.collection import LOCAL, REFLECTANCES
 from catalogs.errors import DescriptionError, ProductError
 from catalogs.formats.description import (
+    AnyProduct,
     AngleBand,
     DateTag,
+    GroundProduct,
     Lines,
     Product,
     Span,
@@ -28,6 +30,8 @@ from catalogs.publish import SceneFile, scene_item
 
 DESCRIPTION = "overbank.yaml"
 ASSET = "data"
+UNKNOWN_WATER = 255.0
+"""Value of surface water that always means "not known", as in a job's reference raster."""
 
 
 def described_items(folder: Path, description: Path) -> list[pystac.Item]:
@@ -41,7 +45,11 @@ def described_items(folder: Path, description: Path) -> list[pystac.Item]:
     for index, product in enumerate(content.products):
         context = _Context(folder, description, lines, index, product)
         for path in context.files():
-            item = _item(context, path)
+            item = (
+                _ground_item(context, product, path)
+                if isinstance(product, GroundProduct)
+                else _item(context, product, path)
+            )
             if item.id in items:
                 raise context.mistake("files", f"{path} twice", "each file once", "Narrow the globs.")
             items[item.id] = item
@@ -51,7 +59,7 @@ def described_items(folder: Path, description: Path) -> list[pystac.Item]:
 class _Context:
     """One product of a description, and how to complain about it."""
 
-    def __init__(self, folder: Path, description: Path, lines: Lines, index: int, product: Product) -> None:
+    def __init__(self, folder: Path, description: Path, lines: Lines, index: int, product: AnyProduct) -> None:
         self.folder, self.product = folder, product
         self._description, self._lines, self._index = description, lines, index
 
@@ -73,8 +81,8 @@ class _Context:
         return mistake_at(self._description, line, found, expected, remedy)
 
 
-def _item(context: _Context, path: Path) -> pystac.Item:
-    product, header = context.product, read_header(path)
+def _item(context: _Context, product: Product, path: Path) -> pystac.Item:
+    header = read_header(path)
     bands = dict(product.bands)
     if isinstance(product.angle, AngleBand):
         bands["angle"] = product.angle.band
@@ -88,6 +96,32 @@ def _item(context: _Context, path: Path) -> pystac.Item:
         start=start,
         end=end,
         properties=_properties(product, layers),
+    )
+
+
+def _ground_item(context: _Context, product: GroundProduct, path: Path) -> pystac.Item:
+    """An item of `overbank-elevation`, `overbank-surface-water` or `overbank-land-cover`."""
+    header = read_header(path)
+    if product.band > len(header.dtypes):
+        found, expected = f"band {product.band} of {path}", f"a band from 1 to {len(header.dtypes)}"
+        raise context.mistake("band", found, expected, "Correct the band number.")
+    start, end = _span(context, path, header)
+    nodata = (*product.nodata, *([UNKNOWN_WATER] if product.theme == "surface-water" else []))
+    properties: dict[str, Any] = {"overbank:band": product.band, "overbank:nodata": list(dict.fromkeys(nodata))}
+    if product.theme == "elevation":
+        properties |= {"overbank:scale": product.scale, "overbank:offset": product.offset}
+    elif product.theme == "surface-water":
+        properties["overbank:at_least"] = product.at_least
+    else:
+        properties["overbank:legend"] = {str(value): cover for value, cover in product.legend.items()}
+    file = SceneFile(path=path, title=path.name)
+    return scene_item(
+        _identifier(context.folder, path),
+        f"overbank-{product.theme}",
+        {ASSET: file},
+        start=start,
+        end=end,
+        properties=properties,
     )
 
 

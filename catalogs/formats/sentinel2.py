@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from catalogs.search import read_item
 COLLECTION = "sentinel-2-l2a"
 
 _BAND = re.compile(r"(?:^|_)(?P<band>B\d{2}|B8A|SCL)(?:_\d{2}m)?\.(?:tiff?|jp2)$", re.IGNORECASE)
-_LAYERS: dict[str, tuple[LayerName, str]] = {
+BANDS: dict[str, tuple[LayerName, str]] = {
     "B02": ("blue", "blue"),
     "B03": ("green", "green"),
     "B04": ("red", "red"),
@@ -46,14 +47,16 @@ def band_files(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         match = _BAND.search(path.name)
-        if match and match["band"].upper() in _LAYERS and path.is_file():
+        if match and match["band"].upper() in BANDS and path.is_file():
             files.setdefault(match["band"].upper(), path)
     return files
 
 
-def is_band_folder(folder: Path) -> bool:
-    """Whether a folder holds band files of Sentinel-2, with or without an item."""
-    return bool(band_files(folder))
+def band_folders(place: Path) -> Iterator[tuple[Path, ...]]:
+    """The band files of Sentinel-2 in a folder, and the items beside them, if there are any."""
+    if band_files(place):
+        bands = [path for path in sorted(place.iterdir()) if _BAND.search(path.name) and path.is_file()]
+        yield (*bands, *sorted(place.glob("*.json")))
 
 
 def band_folder_item(folder: Path) -> pystac.Item:
@@ -88,7 +91,7 @@ def _source_item(folder: Path) -> pystac.Item:
 
 
 def _scene_file(band: str, path: Path, source: pystac.Item, collection: Collection) -> SceneFile:
-    layer, common_name = _LAYERS[band]
+    layer, common_name = BANDS[band]
     if layer == "mask":
         return SceneFile(path=path, title="Scene classification", roles=("data-mask",), nodata=0)
     key = next((key for key in (band, common_name) if key in source.assets), None)
