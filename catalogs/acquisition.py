@@ -69,16 +69,9 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
         raise ItemError(f"item {item.id}", found, "a value that fits", "Correct the item.") from error
 
 
-def located(
-    item: pystac.Item, key: str, root: str | Path | None = None, access: Access = OPEN
-) -> tuple[str, Access, str]:
-    """Allowed absolute address, access and version of one asset of an item that is no acquisition.
-
-    Arguments as those of `to_acquisition`. Raises `ItemError` or `HrefError`.
-    """
-    asset, root = item.assets[key], root if root is not None else item.get_self_href()
-    href = _absolute(item, asset, root)
-    return href, _paid(access, item), _digest(item, {href: asset})
+def located(item: pystac.Item, key: str, root: str | Path | None) -> str:
+    """The allowed absolute address of one asset; `root` as `catalog_root` of `to_acquisition`."""
+    return _absolute(item, item.assets[key], root if root is not None else item.get_self_href())
 
 
 def _found_assets(item: pystac.Item, collection: Collection) -> Iterator[tuple[LayerName, str]]:
@@ -231,13 +224,9 @@ def _size(href: str, asset: pystac.Asset) -> int | None:
 
 
 def _version(item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping[LayerName, RasterLayer]) -> str:
-    return _digest(item, _files(item, assets, layers))
-
-
-def _digest(item: pystac.Item, files: Mapping[str, pystac.Asset]) -> str:
     """A digest of `updated`, checksums, and size and time of local files; empty where nothing is known."""
     parts = [str(item.properties.get("updated", ""))]
-    for href, asset in sorted(files.items()):
+    for href, asset in sorted(_files(item, assets, layers).items()):
         parts.append(str(asset.extra_fields.get("file:checksum", "")))
         if not is_web(href) and Path(href).is_file():
             stat = Path(href).stat()

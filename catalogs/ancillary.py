@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import pystac
-import shapely
 from pydantic import ValidationError
-from shapely.geometry.base import BaseGeometry
 
 from catalogs.acquisition import located
 from catalogs.collection import AncillaryCollection, ancillary_collections
 from catalogs.encoding import band_fields
-from catalogs.errors import CatalogError, ItemError, SearchError, UnknownCollectionError
-from catalogs.hrefs import is_web
+from catalogs.errors import CatalogError, ItemError, UnknownCollectionError
 from catalogs.records import OPEN, Access, Ancillary, RasterLayer, Record, Theme
-from catalogs.search import Area, _catalog_file, _item_files, read_item
+from catalogs.search import Area, find_items
 
 
 class FoundAncillary(Record):
@@ -40,17 +37,17 @@ def to_ancillary(item: pystac.Item, *, catalog_root: str | Path | None = None, a
         found = f"assets {', '.join(item.assets) or 'none'}"
         expected = f"one of {', '.join(collection.assets)}"
         raise ItemError(f"item {item.id} of collection {collection.id}", found, expected, "Correct its asset keys.")
-    href, access, version = located(item, key, catalog_root, access)
+    href = located(item, key, catalog_root)
     try:
         return Ancillary(
             id=item.id,
             collection=collection.id,
             theme=collection.theme,
-            raster=_raster(item, collection, key, href, access),
+            raster=_raster(item, collection, key, href, _paid(access, item)),
             legend=collection.legend,
             at_least=collection.at_least,
             footprint=item.geometry or {},
-            version=version,
+            version=_version(item, item.assets[key], href),
         )
     except ValidationError as error:
         problem = error.errors()[0]
@@ -58,44 +55,26 @@ def to_ancillary(item: pystac.Item, *, catalog_root: str | Path | None = None, a
         raise ItemError(f"item {item.id}", found, "a value that fits", "Correct the item.") from error
 
 
-def search_ancillary(catalog: str | Path, *, area: Area, wanted: str, access: Access = OPEN) -> FoundAncillary:
+def search_ancillary(catalog: str | Path, *, area: Area, wanted: str) -> FoundAncillary:
     """Tiles of a catalog that touch an area; `wanted` is a theme, or the id of one collection.
 
     Raises `SearchError` when the catalog cannot be searched, `UnknownCollectionError` for an unknown `wanted`.
     """
-    region = shapely.box(*area) if isinstance(area, tuple) else area
-    ids = _wanted_ids(wanted)
     tiles: list[Ancillary] = []
     problems: list[str] = []
-    for item, root in _items(catalog, problems):
-        if item.collection_id not in ids:
-            continue
+    for found in find_items(catalog, area=area, wanted=_wanted_ids(wanted), problems=problems):
         try:
-            if not _footprint(item).intersects(region):
-                continue
-            tile = to_ancillary(item, catalog_root=root, access=access)
+            tile = to_ancillary(found.item, catalog_root=found.root, access=found.access)
         except CatalogError as error:
-            problems.append(str(error))
+            problems.append(f"{found.name}: {error}")
             continue
-        if is_web(tile.raster.href) or "://" in tile.raster.href or Path(tile.raster.href).is_file():
+        href = tile.raster.href
+        if "://" in href or Path(href).is_file():
             tiles.append(tile)
         else:
-            problems.append(f"item {tile.id}: {tile.raster.href} does not exist; the tile is left out")
+            problems.append(f"{found.name}: {href} does not exist; the tile is left out")
     tiles.sort(key=lambda tile: (tile.collection, tile.id))
     return FoundAncillary(tiles=tuple(tiles), problems=tuple(problems))
-
-
-def _items(catalog: str | Path, problems: list[str]) -> Iterator[tuple[pystac.Item, str | Path]]:
-    """Every item of a catalog with the place that it was found in; adds to `problems`.
-
-    The one place that knows how a catalog is read.
-    """
-    root = _catalog_file(catalog)
-    for path in _item_files(root, problems):
-        try:
-            yield read_item(path), root
-        except SearchError as error:
-            problems.append(str(error))
 
 
 def _wanted_ids(wanted: str) -> set[str]:
@@ -142,10 +121,16 @@ def _raster(item: pystac.Item, collection: AncillaryCollection, key: str, href: 
     )
 
 
-def _footprint(item: pystac.Item) -> BaseGeometry:
-    try:
-        footprint: BaseGeometry = shapely.geometry.shape(item.geometry)
-    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
-        remedy = "Correct the item's geometry."
-        raise ItemError(f"item {item.id}", f"a geometry that fails: {error}", "GeoJSON", remedy) from error
-    return footprint
+def _paid(access: Access, item: pystac.Item) -> Access:
+    """The access with "requester pays" where the item says so (STAC storage extension 1)."""
+    pays = item.properties.get("storage:requester_pays") is True
+    return access.model_copy(update={"requester_pays": True}) if pays else access
+
+
+def _version(item: pystac.Item, asset: pystac.Asset, href: str) -> str:
+    """A digest of `updated`, checksum, and size and time of a local file; empty where nothing is known."""
+    parts = [str(item.properties.get("updated", "")), str(asset.extra_fields.get("file:checksum", ""))]
+    if "://" not in href and Path(href).is_file():
+        stat = Path(href).stat()
+        parts.append(f"{stat.st_size}:{stat.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if any(parts) else ""

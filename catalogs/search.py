@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import pystac
 import shapely
@@ -21,7 +21,7 @@ from catalogs.acquisition import to_acquisition
 from catalogs.collection import ancillary_collections
 from catalogs.errors import CatalogError, SearchError
 from catalogs.hrefs import is_web
-from catalogs.records import SENSORS, Acquisition, Record, Sensor
+from catalogs.records import OPEN, SENSORS, Access, Acquisition, Record, Sensor
 from catalogs.times import utc
 
 Area: TypeAlias = tuple[float, float, float, float] | BaseGeometry
@@ -70,6 +70,33 @@ def search(
             acquisitions.extend([] if missing else [acquisition])
     acquisitions.sort(key=lambda found: (found.start, found.id))
     return Found(acquisitions=tuple(acquisitions), problems=tuple(problems))
+
+
+class FoundItem(NamedTuple):
+    """An item over the area, not yet understood as a product."""
+
+    name: str
+    """How a problem with it is named."""
+    item: pystac.Item
+    root: str
+    """`catalog_root` of `to_acquisition`: where it was found."""
+    access: Access
+
+
+def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], problems: list[str]) -> Iterator[FoundItem]:
+    """Items of the collections `wanted` (our ids) that touch an area, of whatever date: ground data.
+
+    Adds to `problems`. Raises `SearchError` as `search` does.
+    """
+    region = shapely.box(*area) if isinstance(area, tuple) else area
+    root = _catalog_file(catalog)
+    for path in _item_files(root, problems):
+        try:
+            item = read_item(path)
+            if item.collection_id in wanted and _touches(item, region):
+                yield FoundItem(str(path), item, str(root), OPEN)
+        except CatalogError as error:
+            problems.append(f"{path}: {error}")
 
 
 def missing_files(acquisition: Acquisition) -> list[str]:
@@ -134,14 +161,15 @@ def _acquisition(path: Path, root: Path, region: BaseGeometry) -> Acquisition | 
     item = read_item(path)
     if item.collection_id in ancillary_collections():
         return None  # no scene; see catalogs.ancillary
+    return to_acquisition(item, catalog_root=root) if _touches(item, region) else None
+
+
+def _touches(item: pystac.Item, region: BaseGeometry) -> bool:
     try:
-        footprint = shapely.geometry.shape(item.geometry)
-        if not footprint.intersects(region):
-            return None
+        return bool(shapely.geometry.shape(item.geometry).intersects(region))
     except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
         remedy = "Correct the item's geometry."
         raise SearchError(f"item {item.id}", f"a geometry that fails: {error}", "GeoJSON", remedy) from error
-    return to_acquisition(item, catalog_root=root)
 
 
 def read_item(path: Path) -> pystac.Item:

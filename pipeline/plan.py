@@ -13,8 +13,8 @@ from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
 from pipeline.errors import JobError
-from pipeline.ground import Ground, resolve_ground
 from pipeline.grid import inside, outline_lonlat, project, unit_boxes
+from pipeline.ground import Ground, resolve_ground
 from pipeline.job import Job, span
 
 REFERENCE_REACH = timedelta(days=366 * 5)
@@ -53,10 +53,10 @@ class Plan:
     before: tuple[Acquisition, ...]
     problems: tuple[str, ...]
     """Items of the catalog that could not be understood."""
-    ground: Ground = field(default_factory=Ground)
-    """Reference water and elevation."""
     notes: tuple[str, ...] = ()
     """What is good to know before the job is run, one sentence each."""
+    ground: Ground = field(default_factory=Ground)
+    """Reference water and elevation."""
 
     @property
     def elevation(self) -> tuple[RasterLayer, ...]:
@@ -101,7 +101,7 @@ def make_plan(job: Job) -> Plan:
     )
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
-    return Plan(job, area, units, at, during, before, problems, ground, notes)
+    return Plan(job, area, units, at, during, before, problems, notes, ground)
 
 
 def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:

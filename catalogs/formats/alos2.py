@@ -18,7 +18,7 @@ import pystac
 from pydantic import Field
 
 from catalogs.errors import ProductError
-from catalogs.formats.xml import common, read_xml, texts
+from catalogs.formats.product_xml import common, read_xml, texts
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc
@@ -72,12 +72,12 @@ def _is_backscatter(path: Path) -> bool:
     return match is not None and match["layer"].startswith("sl_")
 
 
-def ingest_archive(archive: Path, files: Path) -> pystac.Item:
+def archive_item(found: Sequence[Path], files: Path) -> pystac.Item:
     """Extract a mosaic archive into a folder of its own below `files`, and describe it as an item.
 
     Raises `ProductError` when the archive is damaged, unsafe or something else.
     """
-    folder = extract(archive, files)
+    folder = extract(found[0], files)
     return mosaic_item(sorted(folder.iterdir()))
 
 

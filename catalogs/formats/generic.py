@@ -14,8 +14,8 @@ import pystac
 from catalogs.collection import LOCAL, REFLECTANCES
 from catalogs.errors import DescriptionError, ProductError
 from catalogs.formats.description import (
-    AnyProduct,
     AngleBand,
+    AnyProduct,
     DateTag,
     GroundProduct,
     Lines,

@@ -12,7 +12,7 @@ from typing import Any
 import pystac
 
 from catalogs.errors import ProductError
-from catalogs.formats.xml import MAXIMUM_BYTES, read_xml
+from catalogs.formats.product_xml import MAXIMUM_BYTES, read_xml
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc

@@ -15,7 +15,7 @@ from pydantic import Field
 from catalogs.collection import Collection, known_collections
 from catalogs.errors import ProductError
 from catalogs.formats.alos2 import noise_gamma0
-from catalogs.formats.xml import common, only, read_xml, texts
+from catalogs.formats.product_xml import common, only, read_xml, texts
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc

@@ -75,6 +75,11 @@ def band_folder_item(folder: Path) -> pystac.Item:
     return scene_item(source.id, COLLECTION, files, start=source.datetime, properties=properties)
 
 
+def beside(band: Path) -> pystac.Item:
+    """The item of the band folder that a file lies in."""
+    return band_folder_item(band.parent)
+
+
 def _source_item(folder: Path) -> pystac.Item:
     """The one Sentinel-2 item of a folder."""
     items = []

@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element
 import pystac
 
 from catalogs.errors import ProductError
+from catalogs.formats.product_xml import only, read_xml, texts
 from catalogs.formats.sentinel2 import BANDS, COLLECTION, band_files
-from catalogs.formats.xml import only, read_xml, texts
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc
