@@ -23,11 +23,11 @@ SCENE = "LC08_L2SP_001062_20201031_20201106_02_T2"
 PRODUCTS = [
     ("S2A_MSIL2A_20150826T185436_N0212_R070", "02.12", "sentinel-2a", "2015-08-26T18:54:36.027", 70, "11SLT", 0),
     ("S2A_MSIL2A_20190212T192651_N0212_R013", "02.12", "sentinel-2a", "2019-02-12T19:26:51.024", 13, "07HFE", 0),
-    ("S2A_MSIL2A_20230625T234621_N0509_R073_T01WCP", "05.09", "sentinel-2a", "2023-06-25T23:46:21.024", 73, "01WCP", -1000),
-    ("S2A_MSIL2A_20230625T234621_N0509_R073_T01WCS", "05.09", "sentinel-2a", "2023-06-25T23:46:21.024", 73, "01WCS", -1000),
-    ("S2A_MSIL2A_20230821T221941_N0509_R029", "05.09", "sentinel-2a", "2023-08-21T22:19:41.024", 29, "01KAB", -1000),
+    ("S2A_MSIL2A_20230625*_T01WCP", "05.09", "sentinel-2a", "2023-06-25T23:46:21.024", 73, "01WCP", -1e3),
+    ("S2A_MSIL2A_20230625*_T01WCS", "05.09", "sentinel-2a", "2023-06-25T23:46:21.024", 73, "01WCS", -1e3),
+    ("S2A_MSIL2A_20230821T221941_N0509_R029", "05.09", "sentinel-2a", "2023-08-21T22:19:41.024", 29, "01KAB", -1e3),
     ("S2B_MSIL2A_20191228T210519_N0212_R071", "02.12", "sentinel-2b", "2019-12-28T21:05:19.024", 71, "01CCV", 0),
-    ("S2B_MSIL2A_20220413T150759_N0400_R025", "04.00", "sentinel-2b", "2022-04-13T15:07:59.024", 25, "33XWJ", -1000),
+    ("S2B_MSIL2A_20220413T150759_N0400_R025", "04.00", "sentinel-2b", "2022-04-13T15:07:59.024", 25, "33XWJ", -1e3),
     ("esa_S2B_MSIL2A_20210122T133229_N0214_R081", "02.14", "sentinel-2b", "2021-01-22T13:32:29.024", 81, "22HBD", 0),
 ]  # fmt: skip
 
@@ -68,8 +68,14 @@ def make_safe(folder: Path, metadata: Path, change: Callable[[str], str] = lambd
 
 def reprocessed(text: str) -> str:
     """As if Collection 1 had been made of an old scene: the baseline is new, the date is old."""
-    return text.replace("20230625T234621", "20180625T234621").replace("2023-06-25T23:46:21", "2018-06-25T23:46:21").replace(
-        "N0509", "N0500").replace("05.09", "05.00")  # fmt: skip
+    for old, new in (
+        ("20230625T", "20180625T"),
+        ("2023-06-25T", "2018-06-25T"),
+        ("N0509", "N0500"),
+        ("05.09", "05.00"),
+    ):
+        text = text.replace(old, new)
+    return text
 
 
 @pytest.mark.parametrize(
@@ -101,10 +107,6 @@ def test_the_safe_itself_may_be_given(tmp_path: Path, shared: Path) -> None:
     place = make_safe(tmp_path, real_metadata(shared, NEW))
     done = ingest(place, tmp_path / "out")
     assert (done.items, done.skipped) == ((NEW.removesuffix(".SAFE"),), ())
-
-
-def without(text: str, tag: str) -> str:
-    return text.replace(tag, f"NO_{tag}")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,9 @@ def test_real_landsat(tmp_path: Path, shared: Path) -> None:
 
 
 def test_json_xml_and_text_say_the_same(shared: Path) -> None:
-    first, *others = (landsat.read_metadata(shared / f"data/landsat/{SCENE}_MTL.{end}") for end in ("json", "xml", "txt"))
+    first, *others = (
+        landsat.read_metadata(shared / f"data/landsat/{SCENE}_MTL.{end}") for end in ("json", "xml", "txt")
+    )
     assert others == [first, first]
     assert landsat.read_groups(shared / f"data/landsat/{SCENE}_MTL.txt").keys() == landsat.read_groups(
         shared / f"data/landsat/{SCENE}_MTL.json"

@@ -19,9 +19,11 @@ from rio_cogeo import cog_validate
 from scenes import NOON, grid, plain, radar_scene, science
 from stac_validation import validate_item
 
+from catalogs.records import Ancillary, RasterLayer
 from pipeline.cog import read_statistics, write_cog, write_scene
 from pipeline.errors import RunError
 from pipeline.export import export_unit, publish_run
+from pipeline.ground import Ground
 from pipeline.job import Job
 from pipeline.layers import AGREEMENT_CLASSES, FLOOD_CLASSES, KINDS, WATER_CLASSES, UnitLayers, layer, to_file_units
 from pipeline.ledger import alone_in, appearing, clear_leftovers, fingerprint, is_done, read_item, unit_folder
@@ -235,6 +237,7 @@ def test_fingerprint_changes_with_whatever_may_change_a_pixel(tmp_path: Path, un
     base = fingerprint(unit, JOB, parameters, PREPARED, "w")
     assert base == fingerprint(unit, JOB, parameters, PREPARED, "w")
     newer = unit.during[0].model_copy(update={"version": "2"})
+    dem = Ancillary(id="a", collection="jrc-gsw", theme="surface-water", raster=RasterLayer(href="a"), footprint={})
     water = tmp_path / "water.tif"
     water.write_bytes(b"1")
     others = {
@@ -244,6 +247,12 @@ def test_fingerprint_changes_with_whatever_may_change_a_pixel(tmp_path: Path, un
         "sensors": fingerprint(unit, JOB.model_copy(update={"sensors": ("alos-2",)}), parameters, PREPARED, "w"),
         "area": fingerprint(unit, JOB.model_copy(update={"area": (11.0, 44.0, 11.1, 44.2)}), parameters, PREPARED, "w"),
         "reference": fingerprint(unit, JOB.model_copy(update={"reference_water": water}), parameters, PREPARED, "w"),
+        "elevation": fingerprint(unit, JOB.model_copy(update={"elevation": water}), parameters, PREPARED, "w"),
+        "tile": fingerprint(unit, JOB, parameters, PREPARED, "w", Ground(water=(dem,))),
+        "newer tile": fingerprint(
+            unit, JOB, parameters, PREPARED, "w", Ground(water=(dem.model_copy(update={"version": "2"}),))
+        ),
+        "tile of elevation": fingerprint(unit, JOB, parameters, PREPARED, "w", Ground(elevation=(dem, dem))),
         "scene": fingerprint(replace(unit, during=(newer,)), JOB, parameters, PREPARED, "w"),
         "no past": fingerprint(replace(unit, before=()), JOB, parameters, PREPARED, "w"),
         "box": fingerprint(replace(unit, box=grid(64, 48)), JOB, parameters, PREPARED, "w"),

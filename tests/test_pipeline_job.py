@@ -119,6 +119,13 @@ def test_own_science_file_is_relative_to_the_job_too(tmp_path: Path) -> None:
         (PLAIN + "tile: 100\n", "line 5: tile: input should be a multiple of 16 (found 100)"),
         (PLAIN + "sensors: []\n", "line 5: sensors: tuple should have at least 1 item"),
         (PLAIN.replace("2023-05-24", "soon"), "line 4: during: input should be a valid date"),
+        (PLAIN.replace("2023-05-24", "20230524"), "line 4: 20230524 is a number, not a day; write 2023-05-24"),
+        (PLAIN.replace("2023-05-24", "'20230524'"), "line 4: 20230524 is a number, not a day; write 2023-05-24"),
+        (PLAIN.replace("2023-05-24", "1.5"), "line 4: 1.5 is a number, not a day; write 2023-05-18"),
+        (PLAIN + "before: [20230401, 2023-04-02]\n", "line 5: 20230401 is a number, not a day; write 2023-04-01"),
+        (PLAIN + "elevation: 3\n", "line 5: elevation: 3 is neither a raster nor the id of a collection"),
+        (PLAIN + "tile: 256\nname: B\n", "line 6: 'name' stands there a second time, and only the last would count"),
+        (PLAIN + "catalog: b\n", "line 5: 'catalog' stands there a second time"),
     ],
 )
 def test_mistake_names_line_and_remedy(tmp_path: Path, text: str, told: str) -> None:
@@ -128,6 +135,29 @@ def test_mistake_names_line_and_remedy(tmp_path: Path, text: str, told: str) -> 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     said = complaint(tmp_path, PLAIN + "resolution: -1\ntile: 100\n").splitlines()
     assert [line.split(":")[0] for line in said] == ["line 5", "line 6"]
+
+
+@pytest.mark.parametrize(
+    ("text", "water", "elevation"),
+    [
+        ("reference_water: jrc-gsw\nelevation: cop-dem-glo-30\n", "jrc-gsw", "cop-dem-glo-30"),
+        ("reference_water: water.tif\nelevation: sub/dem\n", "FOLDER/water.tif", "FOLDER/sub/dem"),
+        ("reference_water: /a/water.tif\nelevation: ./dem\n", "/a/water.tif", "FOLDER/dem"),
+    ],
+)
+def test_ground_is_a_raster_or_the_id_of_a_collection(tmp_path: Path, text: str, water: str, elevation: str) -> None:
+    job = load_job(written(tmp_path, PLAIN + text))
+    assert str(job.reference_water) == water.replace("FOLDER", str(tmp_path))
+    assert str(job.elevation) == elevation.replace("FOLDER", str(tmp_path))
+    assert isinstance(job.reference_water, Path) is (water != "jrc-gsw")
+    assert Job.model_validate(job.model_dump(mode="json")) == job, "as run.json keeps it"
+
+
+def test_key_of_a_nested_mapping_that_stands_twice_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a:\n  - b: 1\n    b: 2\nc: {b: 1}\n")
+    with pytest.raises(JobError, match=r"a\.yaml line 3: 'b' stands there a second time"):
+        read_yaml(path)
 
 
 @pytest.mark.parametrize("text", [PLAIN.replace(", 44.1]", "]"), PLAIN.replace(", 2023-05-24", "")])

@@ -68,6 +68,8 @@ MISTAKES = {
     "web catalog": (JOB.replace("catalog: catalog.json", "catalog: https://a.example/v1"), 3, "not built yet"),
     "missing field": (JOB.replace("catalog: catalog.json\n", ""), 1, "the field 'catalog' is missing; add it"),
     "missing reference": (JOB + "reference_water: gone.tif\n", 8, "gone.tif is not there"),
+    "unknown collection": (JOB + "reference_water: jrc-gws\n", 8, "did you mean 'jrc-gsw'?"),
+    "a key twice": (JOB + "name: again\n", 8, "stands there a second time"),
     "missing weights": (JOB.replace("physics", "early") + "weights: gone\n", 8, "No checkpoint in"),
     "unknown science": (JOB + "science: '1999-01'\n", 8, "is not a method file; known: 2026-11"),
     "bad YAML": (JOB.replace("area: ", "area: ["), 3, "check the indentation and quotes"),
