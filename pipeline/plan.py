@@ -101,7 +101,7 @@ def make_plan(job: Job) -> Plan:
     )
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
-    return Plan(job, area, units, at, during, before, problems, notes, ground)
+    return Plan(job, area, units, at, during, before, problems, notes=notes, ground=ground)
 
 
 def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:

@@ -74,7 +74,9 @@ def map_flood(
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
     has_reference = job.reference_water is not None or bool(plan.before)
-    setting = Setting(job, plan.area, science, prepared, weights or Path(), chosen, out, has_reference, plan.ground)
+    setting = Setting(
+        job, plan.area, science, prepared, weights or Path(), chosen, out, has_reference, ground=plan.ground
+    )
     with alone_in(out):
         seconds, skipped = _map_units(plan, setting, scheduler, say)
         _publish(plan, out)
