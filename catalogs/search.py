@@ -20,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from catalogs.acquisition import to_acquisition
 from catalogs.errors import CatalogError, SearchError
 from catalogs.hrefs import is_web
+from catalogs.passes import passes
 from catalogs.records import SENSORS, Acquisition, Record, Sensor
 from catalogs.times import utc
 
@@ -36,6 +37,8 @@ class Found(Record):
     """By start, then id."""
     problems: tuple[str, ...] = ()
     """One sentence each: which item, what is wrong with it, what to do."""
+    notes: tuple[str, ...] = ()
+    """One sentence each: which product was found twice, and which of the two is read."""
 
 
 def search(
@@ -67,8 +70,8 @@ def search(
             missing = missing_files(acquisition)
             problems.extend(f"{path}: {name} does not exist; the acquisition is left out" for name in missing)
             acquisitions.extend([] if missing else [acquisition])
-    acquisitions.sort(key=lambda found: (found.start, found.id))
-    return Found(acquisitions=tuple(acquisitions), problems=tuple(problems))
+    whole, notes = passes(acquisitions)
+    return Found(acquisitions=whole, problems=tuple(problems), notes=notes)
 
 
 def missing_files(acquisition: Acquisition) -> list[str]:

@@ -93,6 +93,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "bytes": plan.bytes,
         "missing": plan.missing,
         "problems": list(plan.problems),
+        "notes": list(plan.notes),
         "scenes": [_scene_record(scene, window) for window, scene in windowed(plan)],
         "units": [_unit_record(unit) for unit in plan.units],
     }
@@ -122,6 +123,7 @@ def by_sensor(scenes: Iterable[Acquisition]) -> dict[Sensor, list[str]]:
 def _scene_record(scene: Acquisition, window: str) -> dict[str, Any]:
     return {
         "id": scene.id,
+        "slices": list(scene.slices),
         "window": window,
         "sensor": scene.sensor,
         "platform": scene.platform,

@@ -61,6 +61,8 @@ def show_plan(plan: Plan, out: Console) -> None:
         say(out, f"missing {window} the flood: {', '.join(sensors)}")
     for problem in plan.problems:
         say(out, f"left out: {problem}")
+    for note in plan.notes:
+        say(out, f"used once: {note}")
 
 
 def _units_table(plan: Plan) -> Table:
