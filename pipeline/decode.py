@@ -25,7 +25,8 @@ from harmonization.optical import (
 )
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
-from pipeline.align import Kind, align
+from pipeline.align import align
+from pipeline.mosaic import mosaic
 from pipeline.read import NativeWindow, read_window
 from pipeline.science import Science
 
@@ -92,7 +93,7 @@ def radar_power(scene: Acquisition, box: GeoBox, science: Science) -> tuple[dict
     power, cells = {}, [1]
     for name in scene.polarizations:
         windows = _in_time(scene, [_power(raster, box) for raster in scene.layers[name]], box)
-        power[name] = multilook(_mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
+        power[name] = multilook(mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
         cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
 
@@ -124,14 +125,6 @@ def last_whole_day(moment: datetime) -> int:
     return (moment + timedelta(seconds=1) - FIRST_DAY).days - 1
 
 
-def _mosaic(windows: Sequence[NativeWindow | None], box: GeoBox, kind: Kind) -> Array:
-    """The aligned windows of all slices as one; where they overlap the first that saw a pixel counts."""
-    pieces = [align(window, box, kind) for window in windows if window is not None]
-    if not pieces:
-        return align(None, box, kind)
-    return reduce(lambda upper, lower: np.where(np.isnan(upper), lower, upper), pieces)
-
-
 def odd_pixels(windows: Sequence[NativeWindow | None], box: GeoBox, native_pixels: float) -> int:
     """So many native pixels as an odd number of pixels of the target, at least one."""
     pixel = next((window.pixel for window in windows if window is not None), None)
@@ -156,7 +149,7 @@ def _radar(
     reasons |= _mask_reasons(scene, box) | _late_reasons(scene, box)
     angle = None
     if "angle" in scene.layers:
-        angle = _mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
+        angle = mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
     return RadarBundle(
         band=scene.band,
         power=power,
@@ -208,7 +201,7 @@ def _mask_reasons(scene: Acquisition, box: GeoBox) -> Flags:
     reasons = np.zeros(box.shape.yx, dtype=np.uint16)
     if "mask" not in scene.layers or scene.mask_scheme not in MASKS:
         return reasons
-    mask = _mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
+    mask = mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
     reasons[np.isnan(mask)] = Reason.OUTSIDE_SWATH
     for value, reason in MASKS[scene.mask_scheme].items():
         reasons[mask == value] |= np.uint16(reason)
@@ -219,7 +212,7 @@ def _late_reasons(scene: Acquisition, box: GeoBox) -> Flags:
     """Where a mosaic has no sample of the window that is asked for: "no scene" there."""
     if scene.usable_until is None:
         return np.zeros(box.shape.yx, dtype=np.uint16)
-    days = _mosaic([_linear(raster, box) for raster in scene.layers["date"]], box, "mask")
+    days = mosaic([_linear(raster, box) for raster in scene.layers["date"]], box, "mask")
     late = days > last_whole_day(scene.usable_until)
     return np.where(late, np.uint16(Reason.NO_SCENE), np.uint16(0)).astype(np.uint16)
 
@@ -236,7 +229,7 @@ def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle
     pixel = box.resolution.map(abs).x
     grow, cell = round(science.cloud_growth_m / pixel), max(1, round(OPTICAL_CELL_M / pixel))
     reflectance = {
-        name: _mosaic([_reflectance(raster, box) for raster in rasters], box, "continuous")
+        name: mosaic([_reflectance(raster, box) for raster in rasters], box, "continuous")
         for name, rasters in scene.layers.items()
         if name in OPTICAL_BANDS
     }
@@ -253,6 +246,6 @@ def _cloud_reasons(
     if scene.mask_scheme not in CLOUD_MASKS or "mask" not in scene.layers:
         return "spectral", spectral_reasons(reflectance, grow)
     test, reasons_of = CLOUD_MASKS[scene.mask_scheme]
-    mask = _mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
+    mask = mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
     seen = np.isfinite(reflectance["green"] + reflectance["nir"])
     return test, reasons_of(mask, grow) | np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
