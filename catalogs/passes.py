@@ -107,9 +107,7 @@ def _preference(scene: Acquisition) -> int:
     return record.preference if isinstance(record, Collection) else 0
 
 
-def _better(
-    scene: Acquisition, kept: Sequence[Acquisition], outlines: dict[int, BaseGeometry]
-) -> Acquisition | None:
+def _better(scene: Acquisition, kept: Sequence[Acquisition], outlines: dict[int, BaseGeometry]) -> Acquisition | None:
     """The kept product that shows what this one shows; None where it shows something of its own."""
     mine = outlines[id(scene)]
     near = [other for other in kept if _may_be_one(scene, other)]

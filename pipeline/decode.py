@@ -98,9 +98,7 @@ def radar_power(scene: Acquisition, box: GeoBox, science: Science) -> tuple[dict
     return power, max(cells)
 
 
-def _in_time(
-    scene: Acquisition, windows: Sequence[NativeWindow | None], box: GeoBox
-) -> Sequence[NativeWindow | None]:
+def _in_time(scene: Acquisition, windows: Sequence[NativeWindow | None], box: GeoBox) -> Sequence[NativeWindow | None]:
     """The windows without the pixels of a later day than the scene may be read for, and without undated ones.
 
     On the native grid, so that nothing later enters an average.
@@ -239,9 +237,7 @@ def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle
     return OpticalBundle(reflectance, SURFACE_HAZE, test, reasons, scene.time, cell)
 
 
-def _cloud_reasons(
-    scene: Acquisition, box: GeoBox, reflectance: Mapping[str, Array], grow: int
-) -> tuple[str, Flags]:
+def _cloud_reasons(scene: Acquisition, box: GeoBox, reflectance: Mapping[str, Array], grow: int) -> tuple[str, Flags]:
     """Which cloud test the product allows, and what it finds; the product's own before a spectral one."""
     if scene.mask_scheme not in CLOUD_MASKS or "mask" not in scene.layers:
         return "spectral", spectral_reasons(reflectance, grow)

@@ -107,9 +107,7 @@ def _scenes(
     first, last = span(job.before)
     past = search(job.catalog, area=area, start=first - REFERENCE_REACH, end=last, sensors=job.sensors)
     usable = [scene for scene in past.acquisitions if _usable(scene)]
-    whole = tuple(
-        scene for scene in usable if not scene.reference_only and scene.end >= first and scene.end <= last
-    )
+    whole = tuple(scene for scene in usable if not scene.reference_only and scene.end >= first and scene.end <= last)
     mosaics = [scene for scene in usable if scene.reference_only and scene.start <= last]
     reference = tuple(_until(scene, last) for scene in mosaics if _dated(scene, last))
     undated = tuple(_UNDATED.format(scene.id, last) for scene in mosaics if not _dated(scene, last))

@@ -25,7 +25,17 @@ MOSAIC, WIDE = "alos-palsar-mosaic", "palsar2-scansar"
 # sensor, quantity, layers, encoding, scale, nodata, mask scheme, angle from, look side
 COLLECTIONS: dict[str, tuple[Any, ...]] = {
     RTC: ("sentinel-1", "gamma0", "VV VH", "power", 1.0, {-32768.0}, None, "mode", "right"),
-    MOSAIC: ("alos-2", "gamma0", "HH HV angle mask date", "amplitude", 1.0, {0.0, 1.0}, "palsar-mosaic", "layer", "right"),
+    MOSAIC: (
+        "alos-2",
+        "gamma0",
+        "HH HV angle mask date",
+        "amplitude",
+        1.0,
+        {0.0, 1.0},
+        "palsar-mosaic",
+        "layer",
+        "right",
+    ),
     WIDE: ("alos-2", "gamma0", "HH HV angle mask", "amplitude", 1.0, {0.0}, "palsar-scansar", "layer", "right"),
     S2: ("sentinel-2", "surface_reflectance", f"{BANDS} mask", "linear", 1e-4, {0.0}, "sentinel-2-scl", None, None),
     C2: ("sentinel-2", "surface_reflectance", f"{BANDS} mask", "linear", 1e-4, {0.0}, "sentinel-2-scl", None, None),
@@ -35,13 +45,13 @@ COLLECTIONS: dict[str, tuple[Any, ...]] = {
 }
 
 # platform, start, seconds, direction, relative and absolute orbit, piece, offset, processing baseline
-UP, DOWN = "ascending", "descending"
+UP, DOWN, S1A = "ascending", "descending", "sentinel-1a"
 ITEMS: dict[tuple[str, str], tuple[Any, ...]] = {
-    (RTC, "S1A_IW_GRDH_1SDV_20240419T045904"): ("sentinel-1a", "2024-04-19T04:59:04", 12.4, DOWN, 51, 53498, "", 0.0, ""),
-    (RTC, "S1A_IW_GRDH_1SDV_20240419T045839"): ("sentinel-1a", "2024-04-19T04:58:39", 25.0, DOWN, 51, 53498, "", 0.0, ""),
-    (RTC, "S1A_IW_GRDH_1SDV_20240419T045814"): ("sentinel-1a", "2024-04-19T04:58:14", 25.0, DOWN, 51, 53498, "", 0.0, ""),
-    (RTC, "S1A_IW_GRDH_1SDV_20240419T045749"): ("sentinel-1a", "2024-04-19T04:57:49", 25.0, DOWN, 51, 53498, "", 0.0, ""),
-    (RTC, "S1A_IW_GRDH_1SDV_20250311T044231"): ("sentinel-1a", "2025-03-11T04:42:31", 18.0, DOWN, 80, 58252, "", 0.0, ""),
+    (RTC, "S1A_IW_GRDH_1SDV_20240419T045904"): (S1A, "2024-04-19T04:59:04", 12.4, DOWN, 51, 53498, "", 0.0, ""),
+    (RTC, "S1A_IW_GRDH_1SDV_20240419T045839"): (S1A, "2024-04-19T04:58:39", 25.0, DOWN, 51, 53498, "", 0.0, ""),
+    (RTC, "S1A_IW_GRDH_1SDV_20240419T045814"): (S1A, "2024-04-19T04:58:14", 25.0, DOWN, 51, 53498, "", 0.0, ""),
+    (RTC, "S1A_IW_GRDH_1SDV_20240419T045749"): (S1A, "2024-04-19T04:57:49", 25.0, DOWN, 51, 53498, "", 0.0, ""),
+    (RTC, "S1A_IW_GRDH_1SDV_20250311T044231"): (S1A, "2025-03-11T04:42:31", 18.0, DOWN, 80, 58252, "", 0.0, ""),
     (S2, "S2B_MSIL2A_20240419T095549_R122_T47XML"): (
         "sentinel-2b", "2024-04-19T09:55:49", 0.0, UP, 122, 37185, "47XML", -0.1, "05.10"),
     (S2, "S2B_MSIL2A_20240419T095549_R122_T47XMJ"): (

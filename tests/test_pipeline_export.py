@@ -216,7 +216,13 @@ def unit(tmp_path: Path) -> Unit:
     box = grid(64, 64)
     (tmp_path / "scenes").mkdir()
     during = radar_scene(tmp_path / "scenes", "now", {"VV": plain((64, 64), 0.1)}, box, version="1")
-    return Unit("32632_+0937_-31250", box, NOON, (during,), (during.model_copy(update={"id": "then+1", "slices": ("then", "and")}),))
+    return Unit(
+        "32632_+0937_-31250",
+        box,
+        NOON,
+        (during,),
+        (during.model_copy(update={"id": "then+1", "slices": ("then", "and")}),),
+    )
 
 
 JOB = Job(name="a", area=(11.0, 44.0, 11.1, 44.1), catalog="c", during=(date(2023, 5, 1), date(2023, 5, 2)))

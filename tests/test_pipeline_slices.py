@@ -134,7 +134,9 @@ def slice_scenes(scenes: Path, out: Path) -> Path:
                 cut(Path(asset.get_absolute_href() or ""), folder / f"{key}.tif", rows)
                 files[key] = SceneFile(path=folder / f"{key}.tif")
             assert item.datetime is not None
-            kept = {key: value for key, value in item.properties.items() if key.startswith(("sat:", "overbank:", "s2:"))}
+            kept = {
+                key: value for key, value in item.properties.items() if key.startswith(("sat:", "overbank:", "s2:"))
+            }
             kept |= {"platform": item.properties["platform"], "s2:mgrs_tile": f"32TQ{'RS'[number]}"}
             items.append(
                 scene_item(f"{item.id}_{number}", str(item.collection_id), files, start=item.datetime, properties=kept)
