@@ -54,7 +54,7 @@ def _by_pass(ordered: Sequence[Acquisition]) -> list[list[Acquisition]]:
     tracks: dict[Any, list[list[Acquisition]]] = {}
     for scene in ordered:
         found = tracks.setdefault(_track(scene), [])
-        if found and scene.start - max(other.end for other in found[-1]) <= PASS_GAP:
+        if found and (scene.reference_only or scene.start - max(other.end for other in found[-1]) <= PASS_GAP):
             found[-1].append(scene)
         else:
             found.append([scene])
@@ -62,10 +62,11 @@ def _by_pass(ordered: Sequence[Acquisition]) -> list[list[Acquisition]]:
 
 
 def _track(scene: Acquisition) -> tuple[Any, ...]:
-    """What all slices of a pass share but for the time; a scene of unknown orbit stands alone."""
+    """What all slices of a pass share but for the time: the track, or the year of a mosaic, whose tiles were made of
+    different passes. A scene of unknown orbit stands alone."""
     own = (scene.sensor, scene.platform)
     if scene.reference_only:
-        return (*own, scene.collection, scene.start, scene.end)
+        return (*own, scene.collection, scene.time.year)
     if scene.relative_orbit is None and scene.absolute_orbit is None:
         return (*own, scene.id)
     orbit = ("relative", scene.relative_orbit) if scene.relative_orbit is not None else ("", scene.absolute_orbit)

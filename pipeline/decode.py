@@ -37,7 +37,9 @@ OPTICAL_BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "cirrus")
 POINT_SPREAD = 2
 """Native pixels: products are sampled about twice as densely as they resolve."""
 OPTICAL_CELL_M = 30.0
-"""Metres: bands of 20 m beside bands of 10 m, and their registration."""
+"""Metres: Sentinel-2's bands of 20 m beside bands of 10 m, and their registration."""
+OPTICAL_SPREAD = 1.5
+"""Native pixels that an optical sample speaks for: 45 m of Landsat."""
 DECIBEL_RANGE = (-60.0, 40.0)
 """dB between which a sample can be backscatter; beyond, and at exactly 0, it is fill."""
 LOWEST_POWER = -0.1
@@ -225,13 +227,15 @@ def _reflectance(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
 
 def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle:
     pixel = box.resolution.map(abs).x
-    grow, cell = round(science.cloud_growth_m / pixel), max(1, round(OPTICAL_CELL_M / pixel))
-    reflectance = {
-        name: mosaic([_reflectance(raster, box) for raster in rasters], box, "continuous")
+    windows = {
+        name: [_reflectance(raster, box) for raster in rasters]
         for name, rasters in scene.layers.items()
         if name in OPTICAL_BANDS
     }
-    test, reasons = _cloud_reasons(scene, box, reflectance, grow)
+    native = max((window.pixel for window in windows["green"] if window), default=0.0)
+    cell = max(1, round(max(OPTICAL_CELL_M, OPTICAL_SPREAD * native) / pixel))
+    reflectance = {name: mosaic(slices, box, "continuous") for name, slices in windows.items()}
+    test, reasons = _cloud_reasons(scene, box, reflectance, round(science.cloud_growth_m / pixel))
     if scene.quantity == "toa_reflectance":  # after the cloud test, whose thresholds hold at the top of the atmosphere
         return OpticalBundle(without_rayleigh(reflectance), TOP_HAZE, test, reasons, scene.time, cell)
     return OpticalBundle(reflectance, SURFACE_HAZE, test, reasons, scene.time, cell)

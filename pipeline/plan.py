@@ -70,7 +70,7 @@ class Plan:
     @property
     def bytes(self) -> int | None:
         """Size of all scenes, each once; None where a catalog does not say."""
-        sizes = {scene.id: scene.bytes for scene in self.during + self.before}
+        sizes = {(scene.collection, scene.id): scene.bytes for scene in self.during + self.before}
         known = [size for size in sizes.values() if size is not None]
         return sum(known) if len(known) == len(sizes) else None
 

@@ -199,15 +199,18 @@ def test_neighbouring_tiles_are_never_taken_for_one_another() -> None:
 
 
 def test_tiles_of_one_mosaic_by_year() -> None:
-    def mosaic(name: str, year: int) -> Acquisition:
-        told = {"start": datetime(year, 1, 1, tzinfo=UTC), "end": datetime(year, 12, 31, tzinfo=UTC)}
+    def mosaic(name: str, year: int, months: tuple[int, int] = (1, 12)) -> Acquisition:
+        first, last = months
+        told = {"start": datetime(year, first, 1, tzinfo=UTC), "end": datetime(year, last, 28, tzinfo=UTC)}
         return frame(
             name, part=name[:7], sensor="alos-2", platform="alos-2", relative_orbit=None, reference_only=True,
             names=("HH", "date"), noise_db={}, **told,
         )  # fmt: skip
 
-    found, notes = passes([mosaic("N23W161_20", 2020), mosaic("N23W160_20", 2020), mosaic("N23W161_21", 2021)])
-    assert (ids(found), notes) == (["N23W160_20+1", "N23W161_21"], ())
+    tiles = [mosaic("N23W161_20", 2020), mosaic("N23W160_20", 2020, (5, 6)), mosaic("N23W161_21", 2021)]
+    tiles.append(mosaic("N23W159_20", 2020, (8, 9)))  # made of other passes than its neighbour
+    found, notes = passes(tiles)
+    assert (ids(found), notes) == (["N23W161_20+2", "N23W161_21"], ())
 
 
 def test_the_order_of_the_search_does_not_matter() -> None:
@@ -240,10 +243,9 @@ def test_real_four_in_a_row_are_one_pass(shared: Path, name: str, whole: str) ->
 
 def test_real_pass_in_three_collections_is_read_from_the_newest(shared: Path) -> None:
     folder = shared / "data/stac/items/earth-search"
-    scenes = []
-    for collection in ("sentinel-2-l2a", "sentinel-s2-l2a-cogs", "sentinel-2-c1-l2a"):
-        for path in sorted((folder / collection).glob("*.json")):
-            scenes.append(to_acquisition(pystac.Item.from_dict(json.loads(path.read_text()), migrate=False)))
+    names = ("sentinel-2-l2a", "sentinel-s2-l2a-cogs", "sentinel-2-c1-l2a")
+    paths = [path for name in names for path in sorted((folder / name).glob("*.json"))]
+    scenes = [to_acquisition(pystac.Item.from_dict(json.loads(path.read_text()), migrate=False)) for path in paths]
     (found,), notes = passes(scenes)
     assert found.collection == "sentinel-2-c1-l2a"
     assert len(found.slices) == 6

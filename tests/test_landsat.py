@@ -179,6 +179,16 @@ def test_a_flood_seen_by_landsat_alone(tmp_path: Path) -> None:
     reasons = read(run, "exclusion", box)
     assert (reasons[HIDDEN] & Reason.CLOUD != 0).all()
     assert (reasons[57:59, 4:60] & Reason.OUTSIDE_SWATH != 0).all()
+    assert (
+        decode(
+            search(catalog, area=tuple(area), start=datetime(2023, 5, 17), end=datetime(2023, 5, 18)).acquisitions[0],
+            grid(SIDE, SIDE, 10.0),
+            science(),
+            1.0,
+            {},
+        ).cell
+        == 4
+    ), "45 m"
     told = account_of(run).sensors["landsat"]
     assert told.cloud_tests == {"quality-bits"}
 
