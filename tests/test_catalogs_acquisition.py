@@ -295,12 +295,15 @@ def test_unknown_collection_lists_the_known_ones() -> None:
         to_acquisition(make_item("sentinel-1-grd", {"vv": A}))
 
 
-def test_a_new_collection_is_one_yaml(tmp_path: Path) -> None:
+def test_a_new_collection_is_one_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(collection_for.__code__.co_filename).parent / "collections/sentinel-1-rtc.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text.replace("id: sentinel-1-rtc", "id: my-rtc"))
     record = known_collections(tmp_path)["my-rtc"]
     assert isinstance(record, Collection)
     assert record.layers["VV"].encoding == "power"
+    with monkeypatch.context() as patch:
+        patch.setattr("catalogs.collection.known_collections", lambda: known_collections(tmp_path))
+        assert to_acquisition(make_item("my-rtc", {"vv": A})).collection == "my-rtc"
     (tmp_path / "bad.yaml").write_text("id: x\nlayer: {}\n")
     known_collections.cache_clear()
     with pytest.raises(CatalogError, match=r"bad\.yaml"):

@@ -193,6 +193,39 @@ def test_a_flood_seen_by_landsat_alone(tmp_path: Path) -> None:
     assert told.cloud_tests == {"quality-bits"}
 
 
+def sentinel2_item(folder: Path, box: GeoBox) -> pystac.Item:
+    """A look of Sentinel-2 two days later, its west half under cloud; dry all over, but for the lake."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ground = np.full((SIDE, SIDE), "crops", dtype="<U5")
+    ground[LAKE] = "water"
+    classes = np.full((SIDE, SIDE), 4, dtype=np.uint8)
+    classes[:, : SIDE // 2] = 9
+    files = {"SCL": SceneFile(path=Path(write_tiff(folder / "SCL.tif", classes, box)))}
+    for number, key in enumerate(("B02", "B03", "B04", "B08", "B11", "B12")):
+        values = np.zeros((SIDE, SIDE), dtype=np.uint16)
+        for kind, spectrum in SPECTRA.items():
+            values[ground == kind] = round((spectrum[number] + 0.1) / 1e-4)
+        files[key] = SceneFile(path=Path(write_tiff(folder / f"{key}.tif", values, box)))
+    when = datetime(2023, 5, 19, 10, tzinfo=UTC)
+    told = {"platform": "Sentinel-2B", "s2:processing_baseline": "05.10"}
+    return scene_item("S2B_MSIL2A_20230519T100000_R022_T32TQR_1", "sentinel-2-l2a", files, start=when, properties=told)
+
+
+def test_landsat_sees_where_sentinel2_is_clouded(tmp_path: Path) -> None:
+    box = grid(SIDE, SIDE, resolution=30.0)
+    name = "LC09_L2SP_192029_20230517_02_T1"
+    landsat = landsat_item(tmp_path / "files", name, datetime(2023, 5, 17, 10, tzinfo=UTC), [LAKE, FLOOD], box)
+    catalog = write_catalog(tmp_path / "catalog", [landsat, sentinel2_item(tmp_path / "s2", box)], "both")
+    area = [round(value, 6) for value in outline_lonlat(box).boundingbox.bbox]
+    run = mapped(tmp_path, catalog, area=area, during=["2023-05-17", "2023-05-20"], sensors=["sentinel-2", "landsat"])
+    ndwi_map, classes = read(run, "methods/ndwi", box), read(run, "flood_class", box)
+    assert (ndwi_map[6:14, 17:28] == 1).all(), "under the cloud of Sentinel-2: Landsat's water"
+    assert (ndwi_map[6:14, 35:38] == 0).all(), "where both saw: the later look, at t*"
+    assert (classes[6:14, 17:28] == 1).all()
+    assert (classes[38:46, 38:46] == 0).all(), "under the cloud of Landsat: Sentinel-2's crops"
+    assert set(account_of(run).sensors) == {"sentinel-2", "landsat"}
+
+
 def real_item(shared: Path) -> pystac.Item:
     """The real reduced scene as an item of today (its own is of STAC 0.7)."""
     files = {key: SceneFile(path=shared / f"{REAL}_SR_B{number}.TIF") for number, key in enumerate(KEYS[:4], 2)}
