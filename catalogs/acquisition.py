@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerNa
 from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
 from catalogs.hrefs import check_href, is_web
+from catalogs.identity import baseline_of, orbits_of, part_of, platform_of, updated_of
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer
 from catalogs.times import utc
 
@@ -24,7 +24,6 @@ SNAPSHOT = timedelta(days=3)
 """A mosaic whose times lie closer together than this is a pass, not a reference over months."""
 
 _DAY_ZERO = datetime(1970, 1, 1, tzinfo=UTC).date()
-_SENTINEL1 = re.compile(r"^S1([A-D])_")
 
 
 def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None, access: Access = OPEN) -> Acquisition:
@@ -40,7 +39,7 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
     root = catalog_root if catalog_root is not None else item.get_self_href()
     assets = dict(_found_assets(item, collection))
     _require_measurement(item, collection, assets)
-    access = _paid(access, item)
+    access = _paid(access, item, collection)
     layers = {name: _layer(item, collection, name, key, root, access) for name, key in assets.items()}
     start, end = _span(item)
     try:
@@ -60,6 +59,8 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
             footprint=item.geometry or {},
             bytes=_total_bytes(item, assets, layers),
             version=_version(item, assets, layers),
+            baseline=baseline_of(item.id, item.properties),
+            updated=updated_of(item.properties),
             **_view(item, collection),
             **_noise(item, collection, layers),
         )
@@ -118,9 +119,9 @@ def _layer(
     )
 
 
-def _paid(access: Access, item: pystac.Item) -> Access:
-    """The access with "requester pays" where the item says so (STAC storage extension 1)."""
-    pays = item.properties.get("storage:requester_pays") is True
+def _paid(access: Access, item: pystac.Item, collection: Collection) -> Access:
+    """The access with "requester pays" where the item (STAC storage extension 1) or its collection says so."""
+    pays = collection.requester_pays or item.properties.get("storage:requester_pays") is True
     return access.model_copy(update={"requester_pays": True}) if pays else access
 
 
@@ -166,25 +167,22 @@ def _bad_time(item: pystac.Item, found: str) -> ItemError:
 
 
 def _platform(item: pystac.Item, collection: Collection) -> str:
-    """The satellite itself; from the item's id where a Sentinel-1 item names none."""
-    named = item.properties.get("platform")
-    match = _SENTINEL1.match(item.id)
-    if not named and collection.sensor == "sentinel-1" and match:
-        return f"sentinel-1{match[1].lower()}"
-    return str(named or collection.platform).strip().lower().replace(" ", "-")
+    return platform_of(item.id, item.properties, collection.platform)
 
 
 def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
     """Satellite, orbit and angles."""
-    properties = item.properties
-    direction = properties.get("sat:orbit_state")
-    side = properties.get("sar:observation_direction", collection.look_side)
+    properties, platform = item.properties, _platform(item, collection)
+    direction = str(properties.get("sat:orbit_state")).lower()
+    side = str(properties.get("sar:observation_direction", collection.look_side)).lower()
+    relative, absolute = orbits_of(item.id, collection.sensor, properties, platform)
     return {
-        "platform": _platform(item, collection),
+        "platform": platform,
         "orbit_direction": direction if direction in ("ascending", "descending") else None,
-        "relative_orbit": properties.get("sat:relative_orbit"),
-        "absolute_orbit": properties.get("sat:absolute_orbit"),
-        "look_side": side if collection.kind == "radar" else None,
+        "relative_orbit": relative,
+        "absolute_orbit": absolute,
+        "part": part_of(item.id, collection.sensor, properties),
+        "look_side": side if side in ("right", "left") and collection.kind == "radar" else None,
         "angle_range": properties.get("overbank:angle_range", collection.angle_range),
     }
 
@@ -224,8 +222,9 @@ def _size(href: str, asset: pystac.Asset) -> int | None:
 
 
 def _version(item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping[LayerName, RasterLayer]) -> str:
-    """A digest of `updated`, checksums, and size and time of local files; empty where nothing is known."""
-    parts = [str(item.properties.get("updated", ""))]
+    """A digest of when and how it was made, checksums, and size and time of local files; empty: nothing is known."""
+    changed = updated_of(item.properties)
+    parts = [changed.isoformat() if changed else "", baseline_of(item.id, item.properties)]
     for href, asset in sorted(_files(item, assets, layers).items()):
         parts.append(str(asset.extra_fields.get("file:checksum", "")))
         if not is_web(href) and Path(href).is_file():

@@ -12,13 +12,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from catalogs.errors import CatalogError, ItemError, UnknownCollectionError
-from catalogs.records import Encoding, LandCover, Quantity, Record, Sensor, Theme
+from catalogs.records import Encoding, LandCover, MaskScheme, Quantity, Record, Sensor, Theme
 
 COLLECTIONS = Path(__file__).parent / "collections"
 LOCAL = "overbank-local"
 """The collection of self-describing GeoTIFFs: its items carry what a YAML says of the others."""
 
-MaskScheme = Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl", "landsat-qa"]
 LayerName = Literal[
     "VV", "VH", "HH", "HV", "angle", "date", "mask", "blue", "green", "red", "nir", "swir1", "swir2", "cirrus"
 ]
@@ -67,6 +66,10 @@ class Collection(SensorFacts):
     """True for mosaics over months; an item of at most three days is an ordinary pass all the same."""
     offset_by_baseline: bool = False
     """True where Sentinel-2's -0.1 depends on the processing baseline."""
+    requester_pays: bool = False
+    """True where the reader pays for the transfer although the items do not say so."""
+    preference: int = 0
+    """Where the same pass is in two collections, the one with the higher number is read."""
     date_epochs: dict[str, date] = Field(default_factory=dict)
     """By platform: the day that the `date` layer counts from."""
     licence: str

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 Encoding = Literal["power", "decibel", "amplitude", "linear", "calibrated"]
 Quantity = Literal["gamma0", "sigma0", "surface_reflectance", "toa_reflectance"]
 Sensor = Literal["sentinel-1", "alos-2", "sentinel-2", "landsat"]
+MaskScheme = Literal["palsar-mosaic", "palsar-scansar", "opera-rtc", "sentinel-2-scl", "landsat-qa"]
 SENSORS: tuple[Sensor, ...] = ("sentinel-1", "alos-2", "sentinel-2", "landsat")
 
 
@@ -107,7 +108,7 @@ class Acquisition(Record):
     """By meaning, the rasters of all slices; where they overlap the first that saw a pixel counts. Radar: VV, VH, HH,
     HV, angle (degrees), mask, date (days since 1970-01-01). Optics: blue, green, red, nir, swir1, swir2, cirrus and
     mask."""
-    mask_scheme: Literal["palsar-mosaic", "palsar-scansar", "sentinel-2-scl", "landsat-qa"] | None = None
+    mask_scheme: MaskScheme | None = None
     """How the values of the `mask` layer are to be read."""
     angle_range: tuple[float, float] | None = None
     """Near and far incidence angle of the mode in degrees (radar)."""
@@ -118,16 +119,26 @@ class Acquisition(Record):
     """True where the noise was already subtracted."""
     orbit_direction: Literal["ascending", "descending"] | None = None
     relative_orbit: int | None = None
+    """Of the satellite's repeat cycle; of Landsat its WRS path."""
     absolute_orbit: int | None = None
+    part: str = ""
+    """Which piece of a pass: tile, burst, frame, or path and row. Two of one name are one product found twice. Empty
+    where only the footprint tells the pieces apart."""
     look_side: Literal["right", "left"] | None = None
     reference_only: bool = False
     """True for products that span months (annual mosaics): before and reference, never "during"."""
+    usable_until: datetime | None = None
+    """Pixels of a later day are not read (needs the layer `date`); None: all are. Set by the plan of a job."""
     footprint: dict[str, Any]
     """GeoJSON geometry, longitude and latitude."""
     bytes: int | None = None
     """Size of all layers where the catalog or the disk says so."""
     version: str = ""
     """What changes when the pixels change: the item's `updated`, a checksum, or the file's size and time."""
+    baseline: str = ""
+    """Version of the processor, for example "05.11"; of two products of one piece the higher is read."""
+    updated: datetime | None = None
+    """When the catalog last changed the item, as far as it says so."""
 
     @property
     def polarizations(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from catalogs.acquisition import to_acquisition
 from catalogs.collection import ancillary_collections
 from catalogs.errors import CatalogError, SearchError
 from catalogs.hrefs import is_web
+from catalogs.passes import passes
 from catalogs.records import OPEN, SENSORS, Access, Acquisition, Record, Sensor
 from catalogs.times import utc
 
@@ -37,6 +38,8 @@ class Found(Record):
     """By start, then id."""
     problems: tuple[str, ...] = ()
     """One sentence each: which item, what is wrong with it, what to do."""
+    notes: tuple[str, ...] = ()
+    """One sentence each: which product was found twice, and which of the two is read."""
 
 
 def search(
@@ -68,8 +71,8 @@ def search(
             missing = missing_files(acquisition)
             problems.extend(f"{path}: {name} does not exist; the acquisition is left out" for name in missing)
             acquisitions.extend([] if missing else [acquisition])
-    acquisitions.sort(key=lambda found: (found.start, found.id))
-    return Found(acquisitions=tuple(acquisitions), problems=tuple(problems))
+    whole, notes = passes(acquisitions)
+    return Found(acquisitions=whole, problems=tuple(problems), notes=notes)
 
 
 class FoundItem(NamedTuple):

@@ -53,7 +53,7 @@ class OpticalBundle:
     haze: float
     """Standard deviation of the residual path reflectance: small after atmospheric correction, large at its top."""
     cloud_test: str
-    """What masked the clouds: "scene-classification" or "spectral"."""
+    """What masked the clouds: "scene-classification", "quality-bits" or "spectral"."""
     reasons: Flags
     """(y, x) bits of `Reason`."""
     time: datetime

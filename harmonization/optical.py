@@ -40,6 +40,21 @@ _SCL_REASONS = {
 """Sentinel-2 scene classification; class 6 (water) is not used: it would be circular."""
 
 
+_QA_BITS = {
+    0: Reason.OUTSIDE_SWATH,
+    1: Reason.CLOUD,  # dilated cloud: grown by the producer already
+    2: Reason.CLOUD,  # cirrus, Landsat 8 and 9
+    3: Reason.CLOUD,
+    4: Reason.CLOUD_SHADOW,
+    5: Reason.SNOW_OR_FROZEN,
+}
+"""Bits of Landsat's QA_PIXEL (USGS LSDS-1619, table 6-3). Bits 6 (clear) and 7 (water) are not used: clear is what is
+left over, and water would be circular. Bits 8 to 15 are the confidences behind bits 2 to 5, which are set where the
+confidence is high."""
+_QA_GROWN = (2, 3, 4)
+"""Bits whose rims are missed, as those of Sentinel-2's classification are."""
+
+
 def reflectance_from_dn(dn: NDArray[np.float32], scale: float, offset: float) -> NDArray[np.float32]:
     """rho = scale·DN + offset; Sentinel-2 from baseline 04.00: 1e-4·DN - 0.1; Landsat C2: 2.75e-5·DN - 0.2."""
     return (dn.astype(np.float64) * scale + offset).astype(np.float32)
@@ -106,6 +121,21 @@ def scene_classification_reasons(scl: NDArray[np.float32], dilation: int) -> Fla
     return reasons
 
 
+def qa_pixel_reasons(quality: NDArray[np.float32], dilation: int) -> Flags:
+    """Reasons from Landsat's QA_PIXEL (y, x), clouds and shadows grown by `dilation` pixels; NaN is outside the swath.
+
+    The bits come from CFMask (Foga 2017, RSE 194), which takes bright turbid water and sand for cloud now and then,
+    and dark water for cloud shadow: such pixels are "not observed" here, never dry.
+    """
+    reasons = np.zeros(quality.shape, dtype=np.uint16)
+    reasons[np.isnan(quality)] = Reason.OUTSIDE_SWATH
+    bits = np.nan_to_num(quality).astype(np.uint16)
+    for bit, reason in _QA_BITS.items():
+        found = (bits >> np.uint16(bit)) & np.uint16(1) == 1
+        reasons[_grow(found, dilation) if bit in _QA_GROWN else found] |= np.uint16(reason)
+    return reasons
+
+
 def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
     """Reasons where a product brings no scene classification: bright white cloud, cirrus, snow.
 
@@ -133,7 +163,8 @@ def spectral_reasons(bands: Mapping[str, Float], dilation: int) -> Flags:
         _grow(_drop_specks(cloud) if dilation > 1 else cloud, dilation), np.uint16(Reason.CLOUD), np.uint16(0)
     )
     reasons |= np.where(_grow(snow, dilation), np.uint16(Reason.SNOW_OR_FROZEN), np.uint16(0))
-    reasons |= np.where(np.isfinite(green + nir), np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
+    tested = np.isfinite(green + nir + blue + red)  # a cloud so bright that a band is saturated must not pass for land
+    reasons |= np.where(tested, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
     return reasons.astype(np.uint16)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 import numpy as np
@@ -16,6 +17,7 @@ from harmonization.calibration import power_from_amplitude, power_from_decibel
 from harmonization.optical import (
     SURFACE_HAZE,
     TOP_HAZE,
+    qa_pixel_reasons,
     reflectance_from_dn,
     scene_classification_reasons,
     spectral_reasons,
@@ -23,7 +25,8 @@ from harmonization.optical import (
 )
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
-from pipeline.align import Kind, align
+from pipeline.align import align
+from pipeline.mosaic import mosaic
 from pipeline.read import NativeWindow, read_window
 from pipeline.science import Science
 
@@ -34,13 +37,20 @@ OPTICAL_BANDS = ("blue", "green", "red", "nir", "swir1", "swir2", "cirrus")
 POINT_SPREAD = 2
 """Native pixels: products are sampled about twice as densely as they resolve."""
 OPTICAL_CELL_M = 30.0
-"""Metres: bands of 20 m beside bands of 10 m, and their registration."""
+"""Metres: Sentinel-2's bands of 20 m beside bands of 10 m, and their registration."""
+OPTICAL_SPREAD = 1.5
+"""Native pixels that an optical sample speaks for: 45 m of Landsat."""
 DECIBEL_RANGE = (-60.0, 40.0)
 """dB between which a sample can be backscatter; beyond, and at exactly 0, it is fill."""
 LOWEST_POWER = -0.1
 """Linear power below which a denoised sample cannot lie: fill such as -9999 that no header declares."""
 ANGLE_RANGE = (5.0, 85.0)
 """Degrees between which an angle layer holds angles; fill outside."""
+REFLECTANCE_RANGE = (-0.3, 1.6)
+"""Reflectance beyond which a number is fill or saturated: DN 65535 is 1.602 of Landsat Collection 2 and 6.45 of
+Sentinel-2; the brightest cloud or snow under a low sun stays below, and the offsets alone give -0.2 at least."""
+FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
+""""Date" layers count days from it."""
 MASKS: dict[str, dict[int, Reason]] = {
     # JAXA: the mosaic's mask and the ScanSAR L2.2 summary (BitValues).
     "palsar-mosaic": {0: Reason.OUTSIDE_SWATH, 100: Reason.LAYOVER, 150: Reason.RADAR_SHADOW},
@@ -50,8 +60,19 @@ MASKS: dict[str, dict[int, Reason]] = {
         3: Reason.RADAR_SHADOW,
         5: Reason.OUTSIDE_SWATH,
     },
+    "opera-rtc": {
+        1: Reason.RADAR_SHADOW,
+        2: Reason.LAYOVER,
+        3: Reason.RADAR_SHADOW | Reason.LAYOVER,
+        255: Reason.OUTSIDE_SWATH,
+    },
 }
 """What the values of a radar mask mean; all others are valid."""
+CLOUD_MASKS: dict[str, tuple[str, Callable[[Array, int], Flags]]] = {
+    "sentinel-2-scl": ("scene-classification", scene_classification_reasons),
+    "landsat-qa": ("quality-bits", qa_pixel_reasons),
+}
+"""By mask scheme: name of the cloud test, and mask with pixels to grow by → reasons."""
 
 
 def decode(scene: Acquisition, box: GeoBox, science: Science, looks: float, noise_db: Mapping[str, float]) -> Bundle:
@@ -73,18 +94,35 @@ def radar_power(scene: Acquisition, box: GeoBox, science: Science) -> tuple[dict
     width = science.multilook[scene.band]
     power, cells = {}, [1]
     for name in scene.polarizations:
-        windows = [_power(raster, box) for raster in scene.layers[name]]
-        power[name] = multilook(_mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
+        windows = _in_time(scene, [_power(raster, box) for raster in scene.layers[name]], box)
+        power[name] = multilook(mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
         cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
 
 
-def _mosaic(windows: Sequence[NativeWindow | None], box: GeoBox, kind: Kind) -> Array:
-    """The aligned windows of all slices as one; where they overlap the first that saw a pixel counts."""
-    pieces = [align(window, box, kind) for window in windows if window is not None]
-    if not pieces:
-        return align(None, box, kind)
-    return reduce(lambda upper, lower: np.where(np.isnan(upper), lower, upper), pieces)
+def _in_time(scene: Acquisition, windows: Sequence[NativeWindow | None], box: GeoBox) -> Sequence[NativeWindow | None]:
+    """The windows without the pixels of a later day than the scene may be read for, and without undated ones.
+
+    On the native grid, so that nothing later enters an average.
+    """
+    if scene.usable_until is None:
+        return windows
+    days = [_linear(raster, box) for raster in scene.layers["date"]]
+    last = last_whole_day(scene.usable_until)
+    return [_up_to(window, day, last) for window, day in zip(windows, days, strict=True)]
+
+
+def _up_to(window: NativeWindow | None, days: NativeWindow | None, last: int) -> NativeWindow | None:
+    if window is None:
+        return None
+    with np.errstate(invalid="ignore"):
+        usable = align(days, window.box, "mask") <= last
+    return replace(window, values=np.where(usable, window.values, np.float32(np.nan)))
+
+
+def last_whole_day(moment: datetime) -> int:
+    """Days since 1970-01-01 of the last day that is over at a moment; 23:59:59 counts as the end of a day."""
+    return (moment + timedelta(seconds=1) - FIRST_DAY).days - 1
 
 
 def odd_pixels(windows: Sequence[NativeWindow | None], box: GeoBox, native_pixels: float) -> int:
@@ -108,10 +146,10 @@ def _radar(
     power, cell = radar_power(scene, box, science)
     seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
     reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
-    reasons |= _mask_reasons(scene, box)
+    reasons |= _mask_reasons(scene, box) | _late_reasons(scene, box)
     angle = None
     if "angle" in scene.layers:
-        angle = _mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
+        angle = mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
     return RadarBundle(
         band=scene.band,
         power=power,
@@ -163,30 +201,51 @@ def _mask_reasons(scene: Acquisition, box: GeoBox) -> Flags:
     reasons = np.zeros(box.shape.yx, dtype=np.uint16)
     if "mask" not in scene.layers or scene.mask_scheme not in MASKS:
         return reasons
-    mask = _mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
+    mask = mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
     reasons[np.isnan(mask)] = Reason.OUTSIDE_SWATH
     for value, reason in MASKS[scene.mask_scheme].items():
         reasons[mask == value] |= np.uint16(reason)
     return reasons
 
 
+def _late_reasons(scene: Acquisition, box: GeoBox) -> Flags:
+    """Where a mosaic has no sample of the window that is asked for: "no scene" there."""
+    if scene.usable_until is None:
+        return np.zeros(box.shape.yx, dtype=np.uint16)
+    days = mosaic([_linear(raster, box) for raster in scene.layers["date"]], box, "mask")
+    late = days > last_whole_day(scene.usable_until)
+    return np.where(late, np.uint16(Reason.NO_SCENE), np.uint16(0)).astype(np.uint16)
+
+
+def _reflectance(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
+    window = _linear(layer, box)
+    if window is None:
+        return None
+    real = (window.values > REFLECTANCE_RANGE[0]) & (window.values < REFLECTANCE_RANGE[1])
+    return replace(window, values=np.where(real, window.values, np.float32(np.nan)))
+
+
 def _optical(scene: Acquisition, box: GeoBox, science: Science) -> OpticalBundle:
     pixel = box.resolution.map(abs).x
-    grow, cell = round(science.cloud_growth_m / pixel), max(1, round(OPTICAL_CELL_M / pixel))
-    reflectance = {
-        name: _mosaic([_linear(raster, box) for raster in rasters], box, "continuous")
+    windows = {
+        name: [_reflectance(raster, box) for raster in rasters]
         for name, rasters in scene.layers.items()
         if name in OPTICAL_BANDS
     }
-    if scene.mask_scheme == "sentinel-2-scl" and "mask" in scene.layers:
-        test = "scene-classification"
-        classes = _mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
-        reasons = scene_classification_reasons(classes, grow)
-        seen = np.isfinite(reflectance["green"] + reflectance["nir"])
-        reasons |= np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
-    else:
-        test = "spectral"
-        reasons = spectral_reasons(reflectance, grow)
+    native = max((window.pixel for window in windows["green"] if window), default=0.0)
+    cell = max(1, round(max(OPTICAL_CELL_M, OPTICAL_SPREAD * native) / pixel))
+    reflectance = {name: mosaic(slices, box, "continuous") for name, slices in windows.items()}
+    test, reasons = _cloud_reasons(scene, box, reflectance, round(science.cloud_growth_m / pixel))
     if scene.quantity == "toa_reflectance":  # after the cloud test, whose thresholds hold at the top of the atmosphere
         return OpticalBundle(without_rayleigh(reflectance), TOP_HAZE, test, reasons, scene.time, cell)
     return OpticalBundle(reflectance, SURFACE_HAZE, test, reasons, scene.time, cell)
+
+
+def _cloud_reasons(scene: Acquisition, box: GeoBox, reflectance: Mapping[str, Array], grow: int) -> tuple[str, Flags]:
+    """Which cloud test the product allows, and what it finds; the product's own before a spectral one."""
+    if scene.mask_scheme not in CLOUD_MASKS or "mask" not in scene.layers:
+        return "spectral", spectral_reasons(reflectance, grow)
+    test, reasons_of = CLOUD_MASKS[scene.mask_scheme]
+    mask = mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
+    seen = np.isfinite(reflectance["green"] + reflectance["nir"])
+    return test, reasons_of(mask, grow) | np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))

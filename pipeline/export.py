@@ -56,7 +56,8 @@ def unit_item(unit: Unit, layers: UnitLayers, folder: Path) -> pystac.Item:
     for name, layer in layers.layers.items():
         item.add_asset(name, _asset(name, layer, folder / f"{name}.tif"))
     for scene in unit.scenes:
-        item.add_link(pystac.Link("derived_from", f"urn:stac:{scene.collection}:{scene.id}", title=_source(scene)))
+        for name in scene.slices:
+            item.add_link(pystac.Link("derived_from", f"urn:stac:{scene.collection}:{name}", title=_source(scene)))
     item.add_link(pystac.Link("collection", "../../collection.json", media_type=pystac.MediaType.JSON))
     item.add_link(pystac.Link("root", "../../catalog.json", media_type=pystac.MediaType.JSON))
     item.add_link(pystac.Link("parent", "../../collection.json", media_type=pystac.MediaType.JSON))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from harmonization.evidence import Belief, combine, state_probabilities
 from harmonization.optical import ndwi
 from models.inputs import Look, ModelInput, assemble
 from pipeline.decode import copolar
-from pipeline.weigh import SensorLook
+from pipeline.weigh import SensorLook, nearest
 
 FAINT_DB = -99.0
 """Level of a denoised sample below zero."""
@@ -39,12 +40,14 @@ class MethodMap:
 
 
 def optical_index(looks: Looks) -> Float | None:
-    """(y, x) NDWI of the clear optical look, NaN elsewhere; None without an optical scene."""
-    for look in looks.values():
-        if isinstance(look.bundle, OpticalBundle):
-            index = ndwi(look.bundle.reflectance["green"], look.bundle.reflectance["nir"])
-            return np.where(look.evidence.observed, index, np.float32(np.nan))
-    return None
+    """(y, x) NDWI of the clear optical look nearest to t*, NaN where none was; None without an optical scene."""
+    optical = [look for look in looks.values() if isinstance(look.bundle, OpticalBundle)]
+    if not optical:
+        return None
+    evidence, bundle = nearest(optical)
+    assert isinstance(bundle, OpticalBundle)
+    index = ndwi(bundle.reflectance["green"], bundle.reflectance["nir"])
+    return np.where(evidence.observed, index, np.float32(np.nan))
 
 
 def by_ndwi(looks: Looks, threshold: float, shape: tuple[int, int]) -> MethodMap:
@@ -94,13 +97,19 @@ def by_network(
 
 
 def network_input(looks: Looks, belief: Belief, shape: tuple[int, int]) -> ModelInput:
-    """The channels, presence and physics of a unit by modality; a second sensor of a modality adds its evidence."""
+    """The channels, presence and physics of a unit by modality; a second sensor of a modality adds its evidence.
+
+    The channels are of the look nearest to t*, pixel by pixel: where one optical sensor is clouded, of the other.
+    """
+    by_modality: dict[str, list[SensorLook]] = {}
+    for look in looks.values():
+        by_modality.setdefault(look.modality, []).append(look)
     chosen: dict[str, Look] = {}
     parts: dict[str, Float] = {}
-    for look in looks.values():
-        before = look.before if isinstance(look.before, RadarBundle) else None
-        chosen.setdefault(look.modality, Look(look.evidence, look.bundle, before))
-        parts[look.modality] = parts.get(look.modality, np.float32(0.0)) + look.contribution
+    for modality, same in by_modality.items():
+        before = same[0].before
+        chosen[modality] = Look(*nearest(same), before if isinstance(before, RadarBundle) else None)
+        parts[modality] = reduce(np.add, [look.contribution for look in same])
     prior = np.ascontiguousarray(np.broadcast_to(belief.log_odds[:, None, None], (2, *shape)))
     return assemble(chosen, parts, prior)
 

@@ -52,9 +52,9 @@ class Plan:
     during: tuple[Acquisition, ...]
     before: tuple[Acquisition, ...]
     problems: tuple[str, ...]
-    """Items of the catalog that could not be understood."""
+    """Items of the catalog that could not be understood, and scenes that cannot be used."""
     notes: tuple[str, ...] = ()
-    """What is good to know before the job is run, one sentence each."""
+    """What is good to know before the job is run: products found twice, ground that no tile covers."""
     ground: Ground = field(default_factory=Ground)
     """Reference water and elevation."""
 
@@ -78,7 +78,7 @@ class Plan:
     @property
     def bytes(self) -> int | None:
         """Size of all scenes, each once; None where a catalog does not say."""
-        sizes = {scene.id: scene.bytes for scene in self.during + self.before}
+        sizes = {(scene.collection, scene.id): scene.bytes for scene in self.during + self.before}
         known = [size for size in sizes.values() if size is not None]
         return sum(known) if len(known) == len(sizes) else None
 
@@ -89,8 +89,8 @@ def make_plan(job: Job) -> Plan:
     JobError if the area is empty, no scene lies in the flood window, or reference water or elevation cannot be used.
     """
     area = job_area(job)
-    ground, notes, strange = resolve_ground(job, area)
-    during, before, problems = _scenes(job, area)
+    ground, told, strange = resolve_ground(job, area)
+    during, before, problems, notes = _scenes(job, area)
     problems = tuple(dict.fromkeys((*problems, *strange)))
     if not during:
         raise JobError(_nothing_found(job, problems))
@@ -101,32 +101,56 @@ def make_plan(job: Job) -> Plan:
     )
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
-    return Plan(job, area, units, at, during, before, problems, notes=notes, ground=ground)
+    return Plan(job, area, units, at, during, before, problems, notes=notes + told, ground=ground)
 
 
-def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:
+def _scenes(
+    job: Job, area: BaseGeometry
+) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...], tuple[str, ...]]:
+    """Scenes during and before, problems, and notes of the scenes that are read."""
     start, end = span(job.during)
     found = search(job.catalog, area=area, start=start, end=end, sensors=job.sensors)
     useless = tuple(_UNUSABLE.format(scene.id) for scene in found.acquisitions if not _usable(scene))
     during = tuple(scene for scene in found.acquisitions if _usable(scene) and not scene.reference_only)
     if job.before is None:
-        return during, (), found.problems + useless
+        return during, (), found.problems + useless, _notes(found.notes, during)
     first, last = span(job.before)
     past = search(job.catalog, area=area, start=first - REFERENCE_REACH, end=last, sensors=job.sensors)
-    before = tuple(
-        scene
-        for scene in past.acquisitions
-        if _usable(scene)
-        and ((scene.reference_only and scene.start <= last) or (scene.end >= first and scene.end <= last))
-    )
-    return during, before, tuple(dict.fromkeys(found.problems + past.problems + useless))
+    usable = [scene for scene in past.acquisitions if _usable(scene)]
+    whole = tuple(scene for scene in usable if not scene.reference_only and scene.end >= first and scene.end <= last)
+    mosaics = [scene for scene in usable if scene.reference_only and scene.start <= last]
+    reference = tuple(_until(scene, last) for scene in mosaics if _dated(scene, last))
+    undated = tuple(_UNDATED.format(scene.id, last) for scene in mosaics if not _dated(scene, last))
+    before = tuple(sorted(whole + reference, key=lambda scene: (scene.start, scene.id)))
+    problems = tuple(dict.fromkeys(found.problems + past.problems + useless + undated))
+    return during, before, problems, _notes(found.notes + past.notes, during + before)
 
 
 _UNUSABLE = "{}: has no green and NIR band, which every water index needs; the scene is left out"
+_UNDATED = (
+    "{}: goes on after {:%Y-%m-%d}, the end of `before`, and has no layer that dates its pixels, which may be of the "
+    "flood; the mosaic is left out: take one of an earlier year"
+)
 
 
 def _usable(scene: Acquisition) -> bool:
     return scene.kind == "radar" or {"green", "nir"} <= set(scene.layers)
+
+
+def _dated(scene: Acquisition, last: datetime) -> bool:
+    """Whether it can be told which pixels of a mosaic were taken by an instant."""
+    return scene.end <= last or "date" in scene.layers
+
+
+def _until(scene: Acquisition, last: datetime) -> Acquisition:
+    """A mosaic of which only the pixels up to an instant are read."""
+    return scene.model_copy(update={"usable_until": last}) if scene.end > last else scene
+
+
+def _notes(notes: tuple[str, ...], scenes: tuple[Acquisition, ...]) -> tuple[str, ...]:
+    """What was said of scenes that are read; the search reaches back years for mosaics."""
+    names = {name for scene in scenes for name in scene.slices}
+    return tuple(note for note in dict.fromkeys(notes) if not names.isdisjoint(note.replace(",", " ").split()))
 
 
 def _nothing_found(job: Job, problems: tuple[str, ...]) -> str:

@@ -113,6 +113,23 @@ def _blinded(look: Weighed, where: NDArray[np.bool_]) -> Weighed:
     )
 
 
+def nearest(looks: Sequence[SensorLook]) -> tuple[Evidence, Bundle]:
+    """Evidence and bundle of several sensors of one kind as one: each pixel of the look nearest to t* that saw it."""
+    first = looks[0]
+    if len(looks) == 1:
+        return first.evidence, first.bundle
+    hours = np.stack([np.where(look.evidence.observed, look.hours, np.float32(np.inf)) for look in looks])
+    observed = np.isfinite(hours).any(axis=0)
+    chosen = np.where(observed, hours.argmin(axis=0), -1)
+    evidence = replace(
+        first.evidence,
+        llr=_pick([look.evidence.llr for look in looks], chosen),
+        observed=observed,
+        reasons=_pick([look.evidence.reasons for look in looks], chosen),
+    )
+    return evidence, _picked([look.bundle for look in looks], chosen)
+
+
 def blind(sensor: Sensor, shape: tuple[int, int], at: datetime) -> Evidence:
     """The evidence of a sensor without a scene: nothing observed, and the reason why."""
     reasons = np.full(shape, Reason.NO_SCENE, dtype=np.uint16)

@@ -235,17 +235,75 @@ def test_items_that_do_not_say_enough(item: pystac.Item, message: str) -> None:
         to_acquisition(item)
 
 
+OPERA = "OPERA_L2_RTC-S1_T102-217155-IW1_20240703T162341Z_20240703T220516Z_S1A_30_v1.0"
+
+
+def test_burst_of_opera() -> None:
+    """As NASA's CMR-STAC names collection and assets; track, burst, satellite and version are read from the id."""
+    item = make_item("OPERA_L2_RTC-S1_V1_1", {"0_VV": A, "0_VH": A, "0_mask": A}, platform="Sentinel-1A")
+    item.id = OPERA
+    scene = to_acquisition(item)
+    assert (scene.platform, scene.relative_orbit, scene.part) == ("sentinel-1a", 102, "T102-217155-IW1")
+    assert (scene.quantity, scene.layers["VV"][0].encoding, scene.denoised) == ("gamma0", "power", True)
+    assert (scene.mask_scheme, scene.angle_source, scene.baseline) == ("opera-rtc", "mode", "1.0")
+    item.assets["0_local_incidence_angle"] = pystac.Asset(A)
+    assert to_acquisition(item).angle_source == "layer"
+
+
+def test_tile_of_copernicus_data_space() -> None:
+    """Band and resolution in the keys, STAC 1.1 scale and offset in the asset, satellite and tile in the id."""
+    assets = {f"{band}_10m": {"href": A, "raster:scale": 1e-4, "raster:offset": -0.1, "nodata": 0}
+              for band in ("B02", "B03", "B04", "B08")}  # fmt: skip
+    item = make_item("sentinel-2-l2a", assets | {"SCL_20m": A}, **{"processing:version": "05.00"})
+    item.id = "S2B_MSIL2A_20200705T101559_N0500_R065_T32TMT_20230530T175912"
+    scene = to_acquisition(item)
+    assert list(scene.layers) == ["blue", "green", "red", "nir", "mask"]
+    assert (scene.layers["nir"][0].scale, scene.layers["nir"][0].offset) == (1e-4, -0.1)
+    assert (scene.platform, scene.relative_orbit, scene.part) == ("sentinel-2b", 65, "32TMT")
+    assert scene.baseline == "05.00"
+
+
+@pytest.mark.parametrize(
+    ("name", "platform", "relative"),
+    [
+        ("S1A_IW_GRDH_1SDV_20250311T044231_20250311T044249_058252_073302", "sentinel-1a", 80),
+        ("S1B_IW_GRDH_1SDV_20210704T052236_20210704T052301_027641_034C7B", "sentinel-1b", 140),
+        ("S1C_IW_GRDH_1SDV_20250401T170607_20250401T170632_001696_002F5A", "sentinel-1c", 125),
+    ],
+)
+def test_satellite_and_orbit_from_the_name_of_a_product(name: str, platform: str, relative: int) -> None:
+    """Relative orbit = (absolute - 73, - 27, - 172) mod 175 + 1 of S1A, S1B, S1C (ESA)."""
+    item = make_item("sentinel-1-rtc", {"vv": A}, platform="SENTINEL-1")
+    item.id = f"{name}_rtc"
+    scene = to_acquisition(item)
+    assert (scene.platform, scene.relative_orbit, scene.absolute_orbit) == (platform, relative, int(name[-13:-7]))
+
+
+@pytest.mark.parametrize("changed", ["updated", "created", "s2:generation_time"])
+def test_a_product_made_anew_has_another_version(changed: str) -> None:
+    told = {"s2:processing_baseline": "05.11", changed: "2024-05-02T00:00:00Z"}
+    first, second = (
+        to_acquisition(make_item("sentinel-2-l2a", {"B03": A}, **told | {changed: time}))
+        for time in ("2024-05-02T00:00:00Z", "2024-05-03T00:00:00Z")
+    )
+    assert first.version != second.version
+    assert second.updated == datetime(2024, 5, 3, tzinfo=UTC)
+
+
 def test_unknown_collection_lists_the_known_ones() -> None:
     with pytest.raises(UnknownCollectionError, match=r"'sentinel-1-grd'.*alos-palsar-mosaic.*sentinel-2-l2a"):
         to_acquisition(make_item("sentinel-1-grd", {"vv": A}))
 
 
-def test_a_new_collection_is_one_yaml(tmp_path: Path) -> None:
+def test_a_new_collection_is_one_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(collection_for.__code__.co_filename).parent / "collections/sentinel-1-rtc.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(text.replace("id: sentinel-1-rtc", "id: my-rtc"))
     record = known_collections(tmp_path)["my-rtc"]
     assert isinstance(record, Collection)
     assert record.layers["VV"].encoding == "power"
+    with monkeypatch.context() as patch:
+        patch.setattr("catalogs.collection.known_collections", lambda: known_collections(tmp_path))
+        assert to_acquisition(make_item("my-rtc", {"vv": A})).collection == "my-rtc"
     (tmp_path / "bad.yaml").write_text("id: x\nlayer: {}\n")
     known_collections.cache_clear()
     with pytest.raises(CatalogError, match=r"bad\.yaml"):

@@ -218,7 +218,13 @@ def unit(tmp_path: Path) -> Unit:
     box = grid(64, 64)
     (tmp_path / "scenes").mkdir()
     during = radar_scene(tmp_path / "scenes", "now", {"VV": plain((64, 64), 0.1)}, box, version="1")
-    return Unit("32632_+0937_-31250", box, NOON, (during,), (during.model_copy(update={"id": "then"}),))
+    return Unit(
+        "32632_+0937_-31250",
+        box,
+        NOON,
+        (during,),
+        (during.model_copy(update={"id": "then+1", "slices": ("then", "and")}),),
+    )
 
 
 JOB = Job(name="a", area=(11.0, 44.0, 11.1, 44.1), catalog="c", during=(date(2023, 5, 1), date(2023, 5, 2)))
@@ -350,7 +356,7 @@ def test_item_says_where_when_from_what_and_how_the_numbers_are_meant(tmp_path: 
     assert properties["overbank:legend"] == "flood"
     assert [scene["id"] for scene in properties["overbank:scenes"]["during"]] == ["now"]
     sources = [link["href"] for link in item["links"] if link["rel"] == "derived_from"]
-    assert sources == ["urn:stac:test:now", "urn:stac:test:then"]
+    assert sources == ["urn:stac:test:now", "urn:stac:test:then", "urn:stac:test:and"], "every slice"
     evidence = item["assets"]["evidence"]["raster:bands"][0]
     assert (evidence["scale"], evidence["unit"], evidence["nodata"]) == (0.01, "nat", -32768)
     assert "nodata" not in item["assets"]["observed_by"]["raster:bands"][0], "no bit means: seen by none"

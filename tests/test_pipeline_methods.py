@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -182,6 +183,23 @@ def test_network_is_given_physics_by_modality() -> None:
     np.testing.assert_array_equal(found.parts["c_band"][0], 3.0)
     np.testing.assert_allclose(found.prior, np.broadcast_to(PRIOR.log_odds[:, None, None], (2, *SHAPE)))
     np.testing.assert_allclose(found.physics[0], PRIOR.log_odds[0] + 6.0, rtol=1e-6)
+
+
+def test_where_one_optical_sensor_is_clouded_the_other_is_used() -> None:
+    """Sentinel-2 ten hours and Landsat two hours from t*: the nearer one that saw the pixel gives the index."""
+    nan = np.nan
+    first = optics(plain(SHAPE, 0.3), plain(SHAPE, 0.1), row(1, 1, nan, nan))  # NDWI 0.5
+    second = look_of(
+        "landsat",
+        optical_bundle(plain(SHAPE, 0.1), plain(SHAPE, 0.3)),
+        row(2, nan, 2, nan),  # NDWI -0.5
+    )
+    looks = by_name(replace(first, hours=first.hours + 10), replace(second, hours=second.hours + 2))
+    np.testing.assert_allclose(optical_index(looks)[0], [-0.5, 0.5, -0.5, nan], rtol=1e-6)
+    found = network_input(looks, PRIOR, SHAPE)
+    np.testing.assert_array_equal(found.presence["optical"][0], [True, True, True, False])
+    np.testing.assert_array_equal(found.modalities["optical"][0, 0], [2, 1, 2, nan])
+    np.testing.assert_allclose(found.physics[0, 0] - PRIOR.log_odds[0], [3, 1, 2, 0], rtol=1e-6)
 
 
 # ---- classes

@@ -12,8 +12,8 @@ from pipeline.compare import finished_units
 from pipeline.ledger import read_item
 
 Item = dict[str, Any]
-CLOUD_TEST = "scene-classification"
-"""The cloud test of an optical product that brings its own; any other stands in for it."""
+CLOUD_TESTS = {"scene-classification", "quality-bits"}
+"""The cloud tests of optical products that bring their own; any other stands in for it."""
 SHARES = ("unknown_angle_share", "smooth_dry_share")
 
 
@@ -162,7 +162,7 @@ def caveats(account: Account) -> list[str]:
 
 
 def _sensor_caveats(sensor: str, one: SensorAccount) -> list[str]:
-    stand_ins = sorted(one.cloud_tests - {CLOUD_TEST})
+    stand_ins = sorted(one.cloud_tests - CLOUD_TESTS)
     told = [f"{sensor}: no scene classification, so the cloud test is a stand-in: {test}" for test in stand_ins]
     if one.share("unknown_angle_share") > 0:
         share = one.share("unknown_angle_share")

@@ -119,6 +119,7 @@ def by_sensor(scenes: Iterable[Acquisition]) -> dict[Sensor, list[str]]:
 def _scene_record(scene: Acquisition, window: str) -> dict[str, Any]:
     return {
         "id": scene.id,
+        "slices": list(scene.slices),
         "window": window,
         "sensor": scene.sensor,
         "platform": scene.platform,

@@ -63,6 +63,8 @@ def show_plan(plan: Plan, out: Console) -> None:
         say(out, f"note: {note}")
     for problem in plan.problems:
         say(out, f"left out: {problem}")
+    for note in plan.notes:
+        say(out, f"used once: {note}")
 
 
 def _units_table(plan: Plan) -> Table:

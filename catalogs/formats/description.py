@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
 
-from catalogs.collection import POLARIZATIONS, REFLECTANCES, LayerName, MaskScheme
+from catalogs.collection import POLARIZATIONS, REFLECTANCES, LayerName
 from catalogs.errors import DescriptionError
-from catalogs.records import LandCover, Quantity, Record, Sensor, Theme
+from catalogs.records import LandCover, MaskScheme, Quantity, Record, Sensor, Theme
 from catalogs.times import utc
 
 RADARS: tuple[Sensor, ...] = ("sentinel-1", "alos-2")
