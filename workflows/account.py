@@ -54,6 +54,8 @@ class Account:
     units: int
     bounds: tuple[float, float, float, float]
     """West, south, east, north in degrees; west > east across the antimeridian."""
+    zones: tuple[str, ...]
+    """EPSG codes of the grids that it was mapped on."""
     sensors: dict[str, SensorAccount]
     scenes: list[dict[str, str]]
     """Window, sensor, platform, time, id; each scene once."""
@@ -77,6 +79,7 @@ def account_of(run: Path) -> Account:
         instant=str(first.get("datetime", "")),
         units=len(items),
         bounds=(west, south, east, north),
+        zones=tuple(sorted({str(item["properties"].get("proj:code", "")) for item in items})),
         sensors=_sensors(items),
         scenes=_scenes(items),
         reference_known=_reference_known(items),

@@ -55,6 +55,8 @@ def _event(account: Account, summary: Mapping[str, Any]) -> str:
     area = summary["methods"].get(account.delivered, {}).get("area_km2")
     headline = f"{what} at {_clock(account.instant)}: " + ("–" if area is None else f"{area:.2f} km²")
     told = f"{headline} by the delivered method ({account.delivered}). Area: {place}; {_count(account.units)}."
+    if len(account.zones) > 1:
+        told += f" Mapped on {len(account.zones)} UTM grids; the pictures show them together in one plain projection."
     warnings = caveats(account)
     notes = f'<div class="note">{bullets(warnings)}</div>' if warnings else ""
     return paragraph(told) + notes
