@@ -20,8 +20,8 @@ from rasterio.warp import transform_geom
 
 from catalogs.collection import known_collections
 from catalogs.errors import CatalogError, ProductError
-from catalogs.lonlat import bbox, bbox_around, cut
 from catalogs.header import Header, read_header
+from catalogs.lonlat import bbox, bbox_around, cut
 from catalogs.records import Record
 from catalogs.times import utc
 
@@ -273,7 +273,9 @@ def _with_items(collection: dict[str, Any], items: Iterable[pystac.Item]) -> dic
     """The collection with links to the items, and its extent grown to hold them."""
     items = list(items)
     extent = collection["extent"]
-    extent["spatial"]["bbox"] = [bbox_around(extent["spatial"]["bbox"][:1] + [item.bbox for item in items if item.bbox])]
+    extent["spatial"]["bbox"] = [
+        bbox_around(extent["spatial"]["bbox"][:1] + [item.bbox for item in items if item.bbox])
+    ]
     times = [time for item in items for time in _times(item)]
     known = [time for time in chain(*extent["temporal"]["interval"][:1]) if time] + times
     extent["temporal"]["interval"] = [[min(known), max(known)]]

@@ -75,14 +75,14 @@ def _other_zone(window: NativeWindow, target: GeoBox, resampling: Resampling) ->
             return np.asarray(warped.read(1), dtype=np.float32)
 
 
-def _clear_of_the_antimeridian(source: GeoBox, target: CRS) -> tuple[Affine, str]:
+def _clear_of_the_antimeridian(source: GeoBox, target: CRS | None) -> tuple[Affine, str]:
     """Where the source lies and the zone of the target, told so that no longitude jumps between them.
 
     Longitudes of the source are counted toward the zone. Where the zone touches the antimeridian, both are turned by
     half the globe, which moves no pixel against another: UTM zones are alike, thirty of them are 180°.
     """
-    code = target.to_epsg()
-    if not source.crs.geographic or code is None or code // 100 not in (326, 327):
+    code = None if target is None else target.to_epsg()
+    if source.crs is None or not source.crs.geographic or code is None or code // 100 not in (326, 327):
         return source.affine, str(target)
     zone, turn = code % 100, 0.0
     if zone in (1, 60) and source.crs.to_epsg() == 4326:

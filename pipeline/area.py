@@ -16,7 +16,7 @@ from pipeline.job import WIDEST, Job
 
 VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg")
 CLEAR_STEP = 90.0
-"""Degrees: a side that jumps by more than 180° of longitude crosses the antimeridian where it is then at most so long."""
+"""Degrees: a side that jumps by more than 180° crosses the antimeridian where it is at most so long that way."""
 NORTHERN_END, SOUTHERN_END = 84.0, -80.0
 """Degrees of latitude where UTM ends."""
 

@@ -185,7 +185,8 @@ def lattice_origin(box: GeoBox) -> tuple[int, int]:
 
 def inside(area: BaseGeometry, box: GeoBox) -> NDArray[np.bool_]:
     """(y, x) True where the middle of a pixel lies in what of the area is mapped in the box's zone."""
-    outline = zone_outlines(area, box.resolution.map(abs).x).get(box.crs)
+    outlines = zone_outlines(area, box.resolution.map(abs).x)
+    outline = None if box.crs is None else outlines.get(box.crs)
     if outline is None:
         return np.zeros(box.shape.yx, dtype=np.bool_)
     burnt = rasterize([(outline, 1)], out_shape=box.shape.yx, transform=box.affine, fill=0, dtype="uint8")

@@ -86,9 +86,7 @@ def make_plan(job: Job) -> Plan:
         raise JobError(_nothing_found(job, problems))
     at = _mapped_instant(during)
     now, past = touching(during), touching(before)
-    units = tuple(
-        Unit(name, box, at, now(box), past(box)) for name, box in unit_boxes(area, job.resolution, job.tile)
-    )
+    units = tuple(Unit(name, box, at, now(box), past(box)) for name, box in unit_boxes(area, job.resolution, job.tile))
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
     return Plan(job, area, units, at, during, before, problems)

@@ -83,7 +83,7 @@ def sample_boxes(plan: Plan, scene: Acquisition | None = None) -> list[GeoBox]:
     the most part: windows are looked at coarsely first.
     """
     met = [unit for unit in plan.units if scene is None or any(one.id == scene.id for one in unit.scenes)]
-    zones: dict[CRS, list[GeoBox]] = {}
+    zones: dict[CRS | None, list[GeoBox]] = {}
     for unit in _spread(met, SAMPLED_UNITS):
         zones.setdefault(unit.box.crs, []).append(unit.box)
     found = [window for boxes in zones.values() for window in windows(boxes, SAMPLE_SIDE)]

@@ -139,8 +139,9 @@ def _exact_window(source: rasterio.DatasetReader, target: GeoBox) -> Window:
 
 def _near(longitudes: NDArray[np.float64], source: rasterio.DatasetReader) -> NDArray[np.float64]:
     """The same longitudes counted so that they lie on the file's side of the antimeridian."""
-    middle = source.transform.c + source.transform.a * source.width / 2
-    return longitudes + TURN * np.round((middle - (longitudes.min() + longitudes.max()) / 2) / TURN)
+    middle: float = source.transform.c + source.transform.a * source.width / 2
+    turns = round((middle - float(longitudes.min() + longitudes.max()) / 2) / TURN)
+    return longitudes + TURN * turns
 
 
 def _round_the_globe(source: rasterio.DatasetReader) -> bool:

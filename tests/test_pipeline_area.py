@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_geopackage_in_metres_across_the_antimeridian(tmp_path: Path, crs: int) 
     ],
 )
 def test_area_that_cannot_be_meant_is_refused(tmp_path: Path, drawn: BaseGeometry, told: str) -> None:
-    with pytest.raises(JobError, match="^area: ") as caught:
+    with pytest.raises(JobError, match=r"^area: ") as caught:
         area_of(geojson(tmp_path, drawn))
     assert told in str(caught.value)
 
@@ -206,7 +207,7 @@ def test_rows_run_through_the_equator() -> None:
     tops = sorted({lattice_origin(box)[0] for box in boxes})
     assert tops[0] < 0 < tops[-1]
     heights = {lattice_origin(box)[0]: box.shape.y for box in boxes}
-    assert all(top + heights[top] == after for top, after in zip(tops, tops[1:], strict=False))
+    assert all(top + heights[top] == after for top, after in pairwise(tops))
 
 
 def test_area_in_km2_counts_the_ground_between_zones_once() -> None:

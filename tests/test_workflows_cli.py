@@ -58,7 +58,11 @@ MISTAKES = {
         "write the earlier day first",
     ),
     "before after during": (JOB.replace("2024-01-22", "2024-02-22"), 4, "not before the flood window"),
-    "empty area": (JOB.replace("area.geojson", "[15.2, 47.8, 15.1, 47.9]"), 2, "across the antimeridian; write west, south"),
+    "empty area": (
+        JOB.replace("area.geojson", "[15.2, 47.8, 15.1, 47.9]"),
+        2,
+        "across the antimeridian; write west, south",
+    ),
     "missing area file": (JOB.replace("area.geojson", "gone.geojson"), 2, "is not there; give a box"),
     "area elsewhere": (JOB.replace("area.geojson", "[0, 0, 0.1, 0.1]"), 5, "no scene found"),
     "area of half the globe": (JOB.replace("area.geojson", "[-120, 40, 100, 60]"), 2, "one job for each part"),

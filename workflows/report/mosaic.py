@@ -60,7 +60,12 @@ def canvas_of(run: Path) -> Canvas:
     frames = [_bounds(one, crs) for one in told]
     west, north = min(frame[0] for frame in frames), max(frame[3] for frame in frames)
     edges = [
-        (round((north - top) / step), round((left - west) / step), round((top - low) / step), round((right - left) / step))
+        (
+            round((north - top) / step),
+            round((left - west) / step),
+            round((top - low) / step),
+            round((right - left) / step),
+        )
         for left, low, right, top in frames
     ]
     rows, columns = max(row + height for row, _, height, _ in edges), max(left + width for _, left, _, width in edges)
