@@ -201,6 +201,20 @@ def test_every_point_of_the_ground_lies_in_a_pixel(
     assert twice <= most_twice
 
 
+def test_units_of_a_multipolygon_lie_on_its_parts() -> None:
+    """Three parts of some 10 km, in two groups: a few units each, and none between."""
+    boxes = [box for _, box in unit_boxes(MANY, 30.0, 128)]
+    outlines = {crs: [project(part, crs) for part in shapely.get_parts(MANY)] for crs in zone_outlines(MANY, 30.0)}
+    for box in boxes:
+        square = shapely.box(*box.boundingbox.bbox)
+        assert any(part.intersects(square) for part in outlines[box.crs])
+    rng = np.random.default_rng(7)
+    corners = [part.buffer(-0.001).bounds for part in shapely.get_parts(MANY)]
+    points = np.concatenate([rng.uniform(bounds[:2], bounds[2:], (200, 2)) for bounds in corners])
+    assert (covered(MANY, 30.0, 128, points) == 1).all()
+    assert len(boxes) < 60
+
+
 def test_rows_run_through_the_equator() -> None:
     """Zone 34 north, from 1° south: rows 0 and -1 meet at the equator, and what lies south counts on."""
     boxes = [box for _, box in unit_boxes(shapely.box(21.0, -0.5, 21.2, 1.0), 300.0, 64)]
