@@ -41,10 +41,8 @@ def catalog(folder: Path, side: float, count: int) -> Path:
     for number in range(count):
         west, south = WEST + rng.uniform(-1, side), SOUTH + rng.uniform(-1, side)
         swath = shapely.affinity.skew(shapely.box(west, south, west + 3, south + 2), 10)
-        item = pystac.Item(
-            f"S1A_{number}", shapely.geometry.mapping(swath), list(swath.bounds), START + timedelta(hours=number % 90), {},
-            collection="sentinel-1-rtc",
-        )  # fmt: skip
+        shape, moment = shapely.geometry.mapping(swath), START + timedelta(hours=number % 90)
+        item = pystac.Item(f"S1A_{number}", shape, list(swath.bounds), moment, {}, collection="sentinel-1-rtc")
         item.add_asset("vv", pystac.Asset(str(raster)))
         items.append(item)
     return write_catalog(folder, items, "a large area")

@@ -54,8 +54,6 @@ class Account:
     units: int
     bounds: tuple[float, float, float, float]
     """West, south, east, north in degrees; west > east across the antimeridian."""
-    zones: tuple[str, ...]
-    """EPSG codes of the grids that it was mapped on."""
     sensors: dict[str, SensorAccount]
     scenes: list[dict[str, str]]
     """Window, sensor, platform, time, id; each scene once."""
@@ -63,6 +61,8 @@ class Account:
     """Share of the area in which something tells flood from permanent water."""
     missing: dict[str, list[str]]
     """Sensors of the job without a scene, by window."""
+    zones: tuple[str, ...] = ()
+    """EPSG codes of the grids that it was mapped on."""
 
 
 def account_of(run: Path) -> Account:
