@@ -35,6 +35,8 @@ APART = 1.0
 LAP = 0.75
 """Pixels by which the parts of an area reach over a meridian between zones: more than half a pixel's diagonal, so that
 every point of the ground lies in a pixel whose middle belongs to one of the two."""
+TRIFLE = 1e-6
+"""Degrees (a tenth of a metre) by which an area may reach into a zone, or be wider than one, without a part there."""
 METRES = 111_000.0
 """A little less than a degree of longitude at the equator."""
 HIGHEST = 85
@@ -77,7 +79,7 @@ def zone_outlines(area: BaseGeometry, resolution: float) -> Mapping[CRS, BaseGeo
     parts: dict[CRS, list[BaseGeometry]] = {}
     for group in _together(area):
         west, _, east, _ = group.bounds
-        if east - west <= ZONE:
+        if east - west <= ZONE + TRIFLE:
             parts.setdefault(utm_crs(group), []).append(group)
         else:
             for crs, piece in _zone_pieces(group, LAP * resolution):
@@ -104,7 +106,8 @@ def _zone_pieces(group: BaseGeometry, lap: float) -> Iterator[tuple[CRS, BaseGeo
     latitude = group.centroid.y
     if east - west > TURN - ZONE:  # round the globe it is its own neighbour
         group = merged([group, translate(group, TURN), translate(group, -TURN)])
-    for index in range(int((west + 180.0) // ZONE), int(np.ceil((east + 180.0) / ZONE))):
+    first, last = np.floor((west + TRIFLE + 180.0) / ZONE), np.ceil((east - TRIFLE + 180.0) / ZONE)
+    for index in range(int(first), int(last)):
         piece = merged([shapely.intersection(group, _strip(index, lap))])
         if not piece.is_empty:
             yield _zone(index, latitude), piece

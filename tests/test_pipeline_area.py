@@ -139,7 +139,10 @@ MANY = shapely.MultiPolygon(
         pytest.param(shapely.box(9.0, 45.0, 15.0, 46.0), {32633}, id="six degrees: the zone of its middle"),
         pytest.param(shapely.box(8.9, 45.0, 14.9, 46.0), {32632}, id="six degrees, middle in the other zone"),
         pytest.param(shapely.box(5.0, 45.0, 13.0, 46.0), {32631, 32632, 32633}, id="wider: cut at 6° and 12°"),
-        pytest.param(shapely.box(6.0, 45.0, 18.0, 46.0), {32632, 32633}, id="two whole zones, no sliver of a third"),
+        pytest.param(shapely.box(9.0, 45.0, 15.0 + 1e-9, 46.0), {32633}, id="six degrees, as a file rounds them"),
+        pytest.param(
+            shapely.box(6.0 - 1e-9, 45.0, 18.0 + 1e-9, 46.0), {32632, 32633}, id="two whole zones, no sliver of a third"
+        ),
         pytest.param(FIJI, {32701}, id="across the antimeridian: one zone"),
         pytest.param(MANY, {32632, 32734}, id="near parts together, the far one in its own zone and hemisphere"),
         pytest.param(shapely.box(9.0, -1.0, 10.0, 3.0), {32632}, id="across the equator: the side of the middle"),
