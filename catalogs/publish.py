@@ -21,6 +21,7 @@ from rasterio.warp import transform_geom
 from catalogs.collection import known_collections
 from catalogs.errors import CatalogError, ProductError
 from catalogs.header import Header, read_header
+from catalogs.lonlat import bbox, bbox_around, cut
 from catalogs.records import Record
 from catalogs.times import utc
 
@@ -92,7 +93,7 @@ def scene_item(
     item = pystac.Item(
         id=identifier,
         geometry=geometry,
-        bbox=list(shapely.geometry.shape(geometry).bounds),
+        bbox=bbox(shapely.geometry.shape(geometry)),
         datetime=first + (last - first) / 2,
         start_datetime=first if last > first else None,
         end_datetime=last if last > first else None,
@@ -106,7 +107,7 @@ def scene_item(
 
 
 def footprint(name: str, headers: Iterable[Header]) -> dict[str, Any]:
-    """GeoJSON in longitude and latitude around all rasters of a scene.
+    """GeoJSON in longitude and latitude around all rasters of a scene; cut where it crosses the antimeridian.
 
     Raises `ProductError` when they are not all of one coordinate reference system.
     """
@@ -119,10 +120,9 @@ def footprint(name: str, headers: Iterable[Header]) -> dict[str, Any]:
     box = shapely.box(min(lefts), min(bottoms), max(rights), max(tops))
     dense = shapely.segmentize(box, max(rights[0] - lefts[0], tops[0] - bottoms[0]) / (_EDGE_POINTS - 1))
     polygon = box if systems == {"EPSG:4326"} else dense
-    geometry: dict[str, Any] = transform_geom(
-        systems.pop(), "EPSG:4326", shapely.geometry.mapping(polygon), precision=7
-    )
-    return geometry
+    geometry = transform_geom(systems.pop(), "EPSG:4326", shapely.geometry.mapping(polygon), precision=7)
+    around: dict[str, Any] = shapely.geometry.mapping(cut(shapely.geometry.shape(geometry)))
+    return around
 
 
 def write_catalog(root: Path, items: Iterable[pystac.Item], title: str) -> Path:
@@ -273,9 +273,9 @@ def _with_items(collection: dict[str, Any], items: Iterable[pystac.Item]) -> dic
     """The collection with links to the items, and its extent grown to hold them."""
     items = list(items)
     extent = collection["extent"]
-    boxes = extent["spatial"]["bbox"][:1] + [item.bbox for item in items if item.bbox]
-    wests, souths, easts, norths = zip(*boxes, strict=True)
-    extent["spatial"]["bbox"] = [[min(wests), min(souths), max(easts), max(norths)]]
+    extent["spatial"]["bbox"] = [
+        bbox_around(extent["spatial"]["bbox"][:1] + [item.bbox for item in items if item.bbox])
+    ]
     times = [time for item in items for time in _times(item)]
     known = [time for time in chain(*extent["temporal"]["interval"][:1]) if time] + times
     extent["temporal"]["interval"] = [[min(known), max(known)]]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
+from odc.geo import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import reproject
 
+from catalogs.lonlat import HALF_TURN, TURN
 from pipeline.read import NativeWindow
 
 Kind = Literal["continuous", "mask"]
@@ -49,17 +52,18 @@ def _same_zone(window: NativeWindow, target: GeoBox, resampling: Resampling) -> 
 def _other_zone(window: NativeWindow, target: GeoBox, resampling: Resampling) -> NDArray[np.float32]:
     """Through a virtual warp, which takes the tolerance that rasterio 1.4's `reproject` ignores (issue 3324)."""
     rows, columns = window.values.shape
+    place, zone = _clear_of_the_antimeridian(window.box, target.crs)
     profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "nodata": np.nan, "height": rows, "width": columns}
     height, width = target.shape.yx
     options = {"XSCALE": 1, "YSCALE": 1} if resampling == Resampling.bilinear else {}
     with MemoryFile() as memory:
-        with memory.open(**profile, crs=str(window.box.crs), transform=window.box.affine) as draft:
+        with memory.open(**profile, crs=str(window.box.crs), transform=place) as draft:
             draft.write(window.values, 1)
         with (
             memory.open() as source,
             WarpedVRT(
                 source,
-                crs=str(target.crs),
+                crs=zone,
                 transform=target.affine,
                 height=height,
                 width=width,
@@ -69,6 +73,23 @@ def _other_zone(window: NativeWindow, target: GeoBox, resampling: Resampling) ->
             ) as warped,
         ):
             return np.asarray(warped.read(1), dtype=np.float32)
+
+
+def _clear_of_the_antimeridian(source: GeoBox, target: CRS | None) -> tuple[Affine, str]:
+    """Where the source lies and the zone of the target, told so that no longitude jumps between them.
+
+    Longitudes of the source are counted toward the zone. Where the zone touches the antimeridian, both are turned by
+    half the globe, which moves no pixel against another: UTM zones are alike, thirty of them are 180°.
+    """
+    code = None if target is None else target.to_epsg()
+    if source.crs is None or not source.crs.geographic or code is None or code // 100 not in (326, 327):
+        return source.affine, str(target)
+    zone, turn = code % 100, 0.0
+    if zone in (1, 60) and source.crs.to_epsg() == 4326:
+        zone, turn = (zone + 29) % 60 + 1, HALF_TURN
+    middle = source.affine.c + source.affine.a * source.shape.x / 2 - turn
+    turn += TURN * np.round((middle - (zone * 6.0 - 183.0)) / TURN)
+    return Affine.translation(-turn, 0.0) * source.affine, f"EPSG:{code // 100 * 100 + zone}"
 
 
 def _resampling(window: NativeWindow, target: GeoBox) -> Resampling:

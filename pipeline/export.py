@@ -12,6 +12,7 @@ from typing import Any
 import pystac
 from shapely.geometry import mapping
 
+from catalogs.lonlat import bbox, bbox_around
 from catalogs.publish import EXTENSIONS, write_json
 from catalogs.records import Acquisition
 from pipeline.cog import write_cog
@@ -47,7 +48,7 @@ def unit_item(unit: Unit, layers: UnitLayers, folder: Path) -> pystac.Item:
     item = pystac.Item(
         id=unit.id,
         geometry=mapping(outline),
-        bbox=list(outline.bounds),
+        bbox=bbox(outline),
         datetime=unit.at,
         properties=_properties(unit) | dict(layers.facts),
         collection=COLLECTION,
@@ -123,9 +124,7 @@ def publish_run(run: Path, items: Mapping[str, dict[str, Any]], title: str) -> N
     boxes = [item["bbox"] for item in items.values()]
     times = [item["properties"]["datetime"] for item in items.values()]
     extent = pystac.Extent(
-        pystac.SpatialExtent(
-            [[min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)]]
-        ),
+        pystac.SpatialExtent([bbox_around(boxes)]),
         pystac.TemporalExtent([[_moment(min(times)), _moment(max(times))]]),
     )
     collection = pystac.Collection(COLLECTION, f"Units of {title}", extent, title=title, license="other")

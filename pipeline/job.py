@@ -15,7 +15,9 @@ from pipeline.yaml_lines import Lines, read_yaml
 
 MethodName = Literal["ndwi", "radar_threshold", "physics", "early"]
 METHODS: tuple[MethodName, ...] = ("ndwi", "radar_threshold", "physics", "early")
-Degrees = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Degrees = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
+WIDEST = 180.0
+"""Degrees of longitude that a box or one polygon may span."""
 
 
 def _no_number(value: object) -> object:
@@ -46,7 +48,8 @@ class Job(Record):
 
     name: str = Field(min_length=1)
     area: tuple[Degrees, Degrees, Degrees, Degrees] | Path
-    """West, south, east, north in degrees, or a GeoJSON or GeoPackage file."""
+    """West, south, east, north in degrees, or a GeoJSON or GeoPackage file. West > east is a box across the
+    antimeridian; longitudes beyond ±180 say the same."""
     catalog: str
     """A static STAC catalog: path of its catalog.json."""
     during: tuple[Moment, Moment]
@@ -92,8 +95,16 @@ class Job(Record):
     def _box_has_area(self) -> Self:
         if not isinstance(self.area, Path):
             west, south, east, north = self.area
-            if west >= east or south >= north or abs(south) > 90 or abs(north) > 90:
-                raise ValueError(f"area: [{west}, {south}, {east}, {north}] is empty; write west, south, east, north")
+            told = f"area: [{west}, {south}, {east}, {north}]"
+            if west == east or south >= north or abs(south) > 90 or abs(north) > 90:
+                raise ValueError(f"{told} is empty; write west, south, east, north")
+            width = east - west if east > west else east - west + 360.0
+            if not 0 < width <= WIDEST:
+                across = ", read across the antimeridian" if east < west else ""
+                raise ValueError(
+                    f"{told} spans {width:g}° of longitude{across}; write west, south, east, north, and one job for "
+                    f"each part of at most {WIDEST:.0f}°"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from odc.geo.geobox import GeoBox
+from shapely import STRtree
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
@@ -13,7 +15,7 @@ from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
 from pipeline.errors import JobError
-from pipeline.grid import inside, outline_lonlat, project, unit_boxes
+from pipeline.grid import inside, outline_lonlat, unit_boxes, zone_outlines
 from pipeline.ground import Ground, resolve_ground
 from pipeline.job import Job, span
 
@@ -95,10 +97,8 @@ def make_plan(job: Job) -> Plan:
     if not during:
         raise JobError(_nothing_found(job, problems))
     at = _mapped_instant(during)
-    units = tuple(
-        Unit(name, box, at, _touching(during, box), _touching(before, box))
-        for name, box in unit_boxes(area, job.resolution, job.tile)
-    )
+    now, past = touching(during), touching(before)
+    units = tuple(Unit(name, box, at, now(box), past(box)) for name, box in unit_boxes(area, job.resolution, job.tile))
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
     return Plan(job, area, units, at, during, before, problems, notes=notes + told, ground=ground)
@@ -168,11 +168,16 @@ def _mapped_instant(during: tuple[Acquisition, ...]) -> datetime:
     return max(radar or [scene.time for scene in during])
 
 
-def _touching(scenes: tuple[Acquisition, ...], box: GeoBox) -> tuple[Acquisition, ...]:
-    outline = outline_lonlat(box).geom
-    return tuple(scene for scene in scenes if shape(scene.footprint).intersects(outline))
+def touching(scenes: Sequence[Acquisition]) -> Callable[[GeoBox], tuple[Acquisition, ...]]:
+    """A function that gives the scenes whose footprint meets a box, in their own order."""
+    tree = STRtree([shape(scene.footprint) for scene in scenes])
+
+    def found(box: GeoBox) -> tuple[Acquisition, ...]:
+        return tuple(scenes[index] for index in sorted(tree.query(outline_lonlat(box).geom, predicate="intersects")))
+
+    return found
 
 
 def area_km2(plan: Plan) -> float:
-    """Area of the job in km², measured in its UTM zone."""
-    return float(project(plan.area, plan.units[0].box.crs).area / 1e6)
+    """Area of the job in km², measured in the UTM zones that it is mapped in."""
+    return float(sum(outline.area for outline in zone_outlines(plan.area, 0.0).values()) / 1e6)

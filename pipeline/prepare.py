@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from odc.geo import CRS
 from odc.geo.geobox import GeoBox
 
 from catalogs.records import Acquisition
@@ -21,7 +22,7 @@ from pipeline.clock import StageClock
 from pipeline.decode import POLARIZATIONS, copolar, radar_power
 from pipeline.grid import windows
 from pipeline.observe import Prepared, observe
-from pipeline.plan import Plan, Unit
+from pipeline.plan import Plan, Unit, touching
 from pipeline.read import seen_share
 from pipeline.science import Science
 
@@ -48,13 +49,15 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     boxes = sample_boxes(plan)
     radar = [scene for scene in plan.during + plan.before if scene.kind == "radar"]
     looks, noise, thresholds, notes = {}, {}, {}, {}
+    drawn: dict[GeoBox, None] = {}
     for scene in radar:
         said(f"looks and noise of {scene.id}")
-        sampled = [radar_power(scene, box, science) for box in boxes]
+        own, sampled = _sampled(plan, scene, boxes, science)
         samples = [power for power, _ in sampled]
         looks[scene.id] = _looks(scene, samples, max(cell for _, cell in sampled), science)
         noise[scene.id] = _noise(scene, samples)
         if scene in plan.during:
+            drawn |= dict.fromkeys(own)
             found = _threshold(scene, samples, science)
             thresholds[scene.id], notes[scene.id] = found.value, found.note
     start = Belief(science.prior.water, science.prior.vegetation, science.memory_hours, science.doubt)
@@ -69,23 +72,50 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     if not science.prior.estimate:
         return first
     said("the event's prior")
-    belief = _estimated(plan, boxes, science, first, start)
+    belief = _estimated(plan, _spread(list(drawn or boxes), SAMPLE_BOXES), science, first, start)
     return first.model_copy(update={"water": belief.water, "vegetation": belief.vegetation})
 
 
-def sample_boxes(plan: Plan) -> list[GeoBox]:
-    """Up to `SAMPLE_BOXES` windows on the lattice, spread evenly over the part of the area that a scene covers.
+def sample_boxes(plan: Plan, scene: Acquisition | None = None) -> list[GeoBox]:
+    """Up to `SAMPLE_BOXES` windows on the lattices, spread evenly over the part of the area that a scene covers.
 
-    Mosaic tiles may be fill for the most part: windows are looked at coarsely first.
+    `scene`: by default the first radar scene of the flood window, for all others to share. Mosaic tiles may be fill for
+    the most part: windows are looked at coarsely first.
     """
-    units = _spread(plan.units, SAMPLED_UNITS)
-    found = windows((unit.box for unit in units), SAMPLE_SIDE)
+    met = [unit for unit in plan.units if scene is None or any(one.id == scene.id for one in unit.scenes)]
+    zones: dict[CRS | None, list[GeoBox]] = {}
+    for unit in _spread(met, SAMPLED_UNITS):
+        zones.setdefault(unit.box.crs, []).append(unit.box)
+    found = [window for boxes in zones.values() for window in windows(boxes, SAMPLE_SIDE)]
     whole = [box for box in found if box.shape.y * box.shape.x >= SAMPLE_SIDE**2 / 4]  # rims are slivers
     candidates = _spread(whole or found, CANDIDATES)
-    scene = next((scene for scene in plan.during if scene.kind == "radar"), plan.during[0])
+    if scene is None:
+        scene = next((scene for scene in plan.during if scene.kind == "radar"), plan.during[0])
     rasters = next(rasters for name, rasters in scene.layers.items() if name in (*POLARIZATIONS, "green"))
     seen = [window for window in candidates if sum(seen_share(raster, window) for raster in rasters) > ENOUGH_SEEN]
     return _spread(seen or candidates, SAMPLE_BOXES)
+
+
+def _sampled(
+    plan: Plan, scene: Acquisition, boxes: list[GeoBox], science: Science
+) -> tuple[list[GeoBox], list[tuple[dict[str, NDArray[np.float32]], int]]]:
+    """Windows and a scene's power in them: the shared ones, or, where these show little of it, windows of its own.
+
+    An area may be larger than a pass, so that no window is seen by all of them.
+    """
+    shared = [radar_power(scene, box, science) for box in boxes]
+    if 2 * _shown(shared) >= len(boxes):
+        return boxes, shared
+    own = sample_boxes(plan, scene)
+    if not own or own == boxes:
+        return boxes, shared
+    found = [radar_power(scene, box, science) for box in own]
+    return (own, found) if _shown(found) > _shown(shared) else (boxes, shared)
+
+
+def _shown(samples: Sequence[tuple[Mapping[str, NDArray[np.float32]], int]]) -> int:
+    """Windows in which a scene holds data for the most part."""
+    return sum(float(np.isfinite(power[copolar(power)]).mean()) > ENOUGH_SEEN for power, _ in samples)
 
 
 def _spread(things: Sequence[Kind], count: int) -> list[Kind]:
@@ -141,10 +171,15 @@ def _tiles(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: Prepared, start: Belief) -> Belief:
     parts = []
+    now, past = touching(plan.during), touching(plan.before)
     for box in boxes:
-        sample = Unit("sample", box, plan.at, plan.during, plan.before)
+        sample = Unit("sample", box, plan.at, now(box), past(box))
+        if not sample.during:
+            continue
         looks = observe(sample, science, prepared, StageClock()).compute(scheduler="threads")
         observed = np.any([look.evidence.observed for look in looks.values()], axis=0)
         parts.append(np.sum([look.contribution for look in looks.values()], axis=0)[:, observed])
+    if not parts:
+        return start
     bounds = (science.prior.water, science.prior.highest)
     return estimate_prior(np.concatenate(parts, axis=1), start, bounds)

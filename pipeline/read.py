@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rasterio
+import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window, from_bounds
 from rasterio.windows import transform as window_transform
 
+from catalogs.lonlat import TURN
 from catalogs.opening import with_raster
 from catalogs.records import RasterLayer
 from pipeline.errors import PipelineError
@@ -43,7 +47,7 @@ def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
         window = _window(_projected(source), target)
         if window is None:
             return None
-        values = source.read(layer.band, window=window).astype(np.float32)
+        values = _values(source, layer.band, window).astype(np.float32)
         box = GeoBox(values.shape, window_transform(window, source.transform), source.crs)
         return NativeWindow(_without_nodata(values, layer, source), box, _pixel_metres(source))
 
@@ -57,7 +61,7 @@ def seen_share(layer: RasterLayer, target: GeoBox) -> float:
         window = _window(_projected(source), target)
         if window is None:
             return 0.0
-        values = source.read(layer.band, window=window, out_shape=(COARSE, COARSE)).astype(np.float32)
+        values = _values(source, layer.band, window, COARSE).astype(np.float32)
         seen = _without_nodata(values, layer, source)
         inside = window.width * window.height / _touched(source, target)
         return float((np.isfinite(seen) & (seen != 0)).mean() * min(inside, 1.0))
@@ -74,7 +78,9 @@ def _touched(source: rasterio.DatasetReader, target: GeoBox) -> float:
 def _pixel_metres(source: rasterio.DatasetReader) -> float:
     box = GeoBox((source.height, source.width), source.transform, source.crs)
     if box.crs is not None and box.crs.geographic:
-        box = box.center_pixel.to_crs("utm")
+        pixel = box.center_pixel
+        to_middle = 3.0 - pixel.affine.c  # the size is the same at every longitude, and some lie on the antimeridian
+        box = GeoBox(pixel.shape, Affine.translation(to_middle, 0.0) * pixel.affine, pixel.crs).to_crs("utm")
     return float(box.resolution.map(abs).x)
 
 
@@ -93,13 +99,30 @@ def _without_nodata(
     return values
 
 
+def _values(source: rasterio.DatasetReader, band: int, window: Window, coarse: int | None = None) -> NDArray[Any]:
+    """A window of a band, in so many pixels a side if told; where it runs over the end of a file round the globe, in
+    two pieces and whole."""
+    past = window.col_off + window.width - source.width
+    if past <= 0:
+        return np.asarray(source.read(band, window=window, out_shape=coarse and (coarse, coarse)))
+    first = Window(window.col_off, window.row_off, window.width - past, window.height)
+    rest = Window(0, window.row_off, past, window.height)
+    return np.concatenate([source.read(band, window=first), source.read(band, window=rest)], axis=1)
+
+
 def _window(source: rasterio.DatasetReader, target: GeoBox) -> Window | None:
-    """The whole pixels of a file that a GeoBox touches, a margin wider; None where they do not meet."""
+    """The whole pixels of a file that a GeoBox touches, a margin wider; None where they do not meet.
+
+    A file round the globe goes on where it begins: there a window may run beyond the last column.
+    """
     exact = _exact_window(source, target)
-    left = max(int(np.floor(exact.col_off)) - MARGIN, 0)
+    left, right = int(np.floor(exact.col_off)) - MARGIN, int(np.ceil(exact.col_off + exact.width)) + MARGIN
     top = max(int(np.floor(exact.row_off)) - MARGIN, 0)
-    right = min(int(np.ceil(exact.col_off + exact.width)) + MARGIN, source.width)
     bottom = min(int(np.ceil(exact.row_off + exact.height)) + MARGIN, source.height)
+    if _round_the_globe(source) and right - left <= source.width:
+        left, right = left % source.width, left % source.width + right - left
+    else:
+        left, right = max(left, 0), min(right, source.width)
     if right <= left or bottom <= top:
         return None
     return Window(left, top, right - left, bottom - top)
@@ -107,5 +130,20 @@ def _window(source: rasterio.DatasetReader, target: GeoBox) -> Window | None:
 
 def _exact_window(source: rasterio.DatasetReader, target: GeoBox) -> Window:
     """Where a GeoBox lies in a file's pixels, in fractions, within the file or beyond it."""
-    box = target.extent.segmented(target.resolution.map(abs).x * 64).to_crs(source.crs).boundingbox
-    return from_bounds(box.left, box.bottom, box.right, box.top, transform=source.transform)
+    extent = target.extent.segmented(target.resolution.map(abs).x * 64).to_crs(source.crs)
+    x, y = shapely.get_coordinates(extent.geom).T
+    if source.crs.is_geographic:
+        x = _near(np.unwrap(x, period=TURN), source)
+    return from_bounds(x.min(), y.min(), x.max(), y.max(), transform=source.transform)
+
+
+def _near(longitudes: NDArray[np.float64], source: rasterio.DatasetReader) -> NDArray[np.float64]:
+    """The same longitudes counted so that they lie on the file's side of the antimeridian."""
+    middle: float = source.transform.c + source.transform.a * source.width / 2
+    turns = round((middle - float(longitudes.min() + longitudes.max()) / 2) / TURN)
+    return longitudes + TURN * turns
+
+
+def _round_the_globe(source: rasterio.DatasetReader) -> bool:
+    pixel = abs(source.transform.a)
+    return bool(source.crs.is_geographic and abs(source.width * pixel - TURN) < pixel / 2)

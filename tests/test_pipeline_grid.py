@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
@@ -12,6 +13,7 @@ from pyproj import Transformer
 from scenes import grid
 from shapely.geometry.base import BaseGeometry
 
+from catalogs.lonlat import cut, joined
 from pipeline.grid import SNAP, inside, lattice_origin, outline_lonlat, project, unit_boxes, utm_crs
 
 SMALL = st.floats(0.002, 0.03)
@@ -25,7 +27,7 @@ def pixels(box: GeoBox) -> shapely.Geometry:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.floats(-179.0, 179.0),
+    st.one_of(st.floats(-180.0, 180.0), st.floats(179.97, 180.0)),
     st.one_of(st.floats(-70.0, -0.5), st.floats(0.5, 70.0)),
     SMALL,
     SMALL,
@@ -35,7 +37,7 @@ def pixels(box: GeoBox) -> shapely.Geometry:
 def test_units_tile_the_area_without_gap_or_overlap(
     west: float, south: float, width: float, height: float, tile: int, resolution: float
 ) -> None:
-    area = shapely.box(west, south, west + width, south + height)
+    area = cut(shapely.box(west, south, west + width, south + height))
     boxes = [box for _, box in unit_boxes(area, resolution, tile)]
     squares = [pixels(box) for box in boxes]
     union = shapely.union_all(squares)
@@ -91,6 +93,8 @@ def test_area_without_the_corner_tiles_leaves_them_out() -> None:
         (shapely.box(152.9, -28.0, 153.0, -27.9), 32756),
         (shapely.box(-179.9, 10.0, -179.8, 10.1), 32601),
         (shapely.box(179.8, 10.0, 179.9, 10.1), 32660),
+        (cut(shapely.box(179.8, 10.0, 180.1, 10.1)), 32660),
+        (cut(shapely.box(179.9, 10.0, 180.2, 10.1)), 32601),
     ],
 )
 def test_utm_zone_of_the_middle(area: BaseGeometry, code: int) -> None:
@@ -124,7 +128,19 @@ def test_inside_is_true_where_the_middle_of_a_pixel_lies_in_the_area() -> None:
     np.testing.assert_array_equal(inside(degrees, box), expected)
 
 
-def test_outline_in_degrees_encloses_the_box() -> None:
-    box = grid(64, 64)
+@pytest.mark.parametrize(
+    "box",
+    [
+        grid(64, 64),
+        GeoBox((64, 64), Affine(30.0, 0, 179_400.0, 0, -30.0, 8_118_000.0), "EPSG:32701"),
+        GeoBox((64, 64), Affine(30.0, 0, 819_000.0, 0, -30.0, 1_882_000.0), "EPSG:32660"),
+    ],
+    ids=["plain", "across the antimeridian from the east", "from the west"],
+)
+def test_outline_in_degrees_encloses_the_box(box: GeoBox) -> None:
     outline = outline_lonlat(box).geom
-    assert project(outline, box.crs).symmetric_difference(shapely.box(*box.boundingbox.bbox)).area < 1.0
+    square = shapely.box(*box.boundingbox.bbox)
+    assert project(outline, box.crs).symmetric_difference(square).area < 2e-5 * square.area
+    assert outline.is_valid
+    assert joined(outline).area < 1e-3
+    assert (outline.geom_type == "MultiPolygon") == (str(box.crs) != "EPSG:32632")

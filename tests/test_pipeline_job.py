@@ -112,7 +112,15 @@ def test_own_science_file_is_relative_to_the_job_too(tmp_path: Path) -> None:
         (PLAIN + "before: [2023-04-10, 2023-04-01]\n", "line 5: before: 2023-04-10 is later than 2023-04-01"),
         (PLAIN.replace("11.1", "11.0"), "line 2: area: [11.0, 44.0, 11.0, 44.1] is empty; write west, south, east"),
         (PLAIN.replace("44.1", "94.1"), "line 2: area: [11.0, 44.0, 11.1, 94.1] is empty"),
-        (PLAIN.replace("11.1", "211.1"), "line 2: area: 211.1 is not a box [west, south, east, north] in degrees"),
+        (
+            PLAIN.replace("11.1", "211.1"),
+            "line 2: area: [11.0, 44.0, 211.1, 44.1] spans 200.1° of longitude; write west, south",
+        ),
+        (PLAIN.replace("11.1", "411.1"), "line 2: area: 411.1 is not a box [west, south, east, north] in degrees"),
+        (
+            PLAIN.replace("11.1", "10.9"),
+            "line 2: area: [11.0, 44.0, 10.9, 44.1] spans 359.9° of longitude, read across the antimeridian",
+        ),
         (PLAIN.replace(", 44.1]", "]"), "line 2: area: [11.0, 44.0, 11.1] is not a box [west, south, east, north]"),
         (PLAIN.replace("name: A flood\n", ""), "line 1: the field 'name' is missing; add it"),
         (PLAIN + "resolution: 0\n", "line 5: resolution: input should be greater than 0 (found 0)"),

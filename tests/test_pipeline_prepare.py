@@ -82,6 +82,28 @@ def test_samples_are_few_small_and_spread_over_the_units(tmp_path: Path) -> None
     assert len(set(lefts)) == SAMPLE_BOXES
 
 
+def test_every_pass_of_a_large_area_is_sampled_where_it_lies(tmp_path: Path) -> None:
+    """Two passes side by side, of 4 and of 9 looks: the windows that show the first show nothing of the second."""
+    wide = 10 * SIDE
+    boxes = [grid(64, wide), grid(64, wide, column=wide)]
+    rng = np.random.default_rng(1)
+    power = [(rng.gamma(looks, 0.1 / looks, (64, wide))).astype(np.float32) for looks in (4.0, 9.0)]
+    passes = [radar_scene(tmp_path, f"s{n}", {"VV": power[n]}, boxes[n]) for n in (0, 1)]
+    found = prepare(plan_of(passes, None, *boxes), PLAIN, silent)
+    assert found.looks["s0"] == pytest.approx(4.0, rel=0.15)
+    assert found.looks["s1"] == pytest.approx(9.0, rel=0.15)
+
+
+def test_samples_of_several_zones_are_spread_over_them(tmp_path: Path) -> None:
+    """Windows lie on the lattice of the zone that their unit is of."""
+    first = grid(SIDE, 4 * SIDE)
+    second = GeoBox(first.shape, first.affine, "EPSG:32633")
+    scene = radar_scene(tmp_path, "s", {"VV": plain((SIDE, 4 * SIDE), 0.0)}, first)
+    found = sample_boxes(plan_of([scene], None, first, second))
+    assert [box.crs.to_epsg() for box in found if box.crs] == [32632] * 4 + [32633] * 4
+    assert len(set(found)) == 8
+
+
 def test_samples_of_a_job_without_radar_follow_the_optics(tmp_path: Path) -> None:
     numbers = {name: np.full((SIDE, SIDE), 1000, dtype=np.uint16) for name in ("blue", "green", "red", "nir", "swir1")}
     plan = plan_of([optical_scene(tmp_path, "o", numbers, grid(SIDE, SIDE))])

@@ -286,3 +286,72 @@ def test_masks_in_degrees_give_the_same_through_every_unit(tmp_path: Path) -> No
     codes = 1.0 + np.arange(900, dtype=np.float32).reshape(30, 30)
     source = layer(tmp_path / "a.tif", codes, GeoBox((30, 30), corner, "EPSG:4326"))
     assert worst_difference(source, "mask") == 0.0
+
+
+# ---- degrees across the antimeridian
+
+STEP = 1 / 360
+"""Degrees of a pixel, about 300 m."""
+
+
+def plane(longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> NDArray[np.float32]:
+    """A value that rises evenly eastward and northward, on both sides of the antimeridian."""
+    return (100.0 + 10.0 * (longitude % 360.0 - 180.0) + (latitude + 17.0)).astype(np.float32)
+
+
+def degrees(path: Path, west: float, columns: int, step: float = STEP) -> RasterLayer:
+    """One degree of latitude from 16 to 17 south, so many columns from a western edge."""
+    rows = round(1.0 / step)
+    x, y = west + (np.arange(columns) + 0.5) * step, -16.0 - (np.arange(rows) + 0.5) * step
+    box = GeoBox((rows, columns), Affine(step, 0, west, 0, -step, -16.0), "EPSG:4326")
+    return layer(path, plane(x[None], y[:, None]), box)
+
+
+TILES: dict[str, list[tuple[float, int, float]]] = {
+    "a tile of 1° on either side": [(179.0, 360, STEP), (-180.0, 360, STEP)],
+    "one file that runs beyond 180": [(179.0, 720, STEP)],
+    "one file from beyond -180": [(-181.0, 720, STEP)],
+    "one file round the globe": [(-180.0, 36_000, 0.01)],
+    "one file round the globe from Greenwich": [(0.0, 36_000, 0.01)],
+}
+
+
+@pytest.mark.parametrize("files", TILES)
+@pytest.mark.parametrize("crs", ["EPSG:32760", "EPSG:32701"])
+@pytest.mark.parametrize("resolution", [100.0, 1000.0])
+def test_files_in_degrees_have_no_gap_at_the_antimeridian(
+    tmp_path: Path, files: str, crs: str, resolution: float
+) -> None:
+    """Whatever file holds the ground, finer and coarser than the unit; and no window goes round the globe."""
+    to_metres = Transformer.from_crs(4326, crs, always_xy=True)
+    west, north = to_metres.transform(179.75, -16.4)
+    target = GeoBox(
+        (round(3e4 / resolution), round(5e4 / resolution)), Affine(resolution, 0, west, 0, -resolution, north), crs
+    )
+    windows = [read_window(degrees(tmp_path / f"{n}.tif", *told), target) for n, told in enumerate(TILES[files])]
+    assert all(window is not None and max(window.values.shape) < 250 for window in windows)
+    rows, columns = np.indices(target.shape.yx) + 0.5
+    x, y = Transformer.from_crs(crs, 4326, always_xy=True).transform(*(target.affine * (columns, rows)))
+    assert x.max() > 179 > -179 > x.min()
+    for kind, error in (("continuous", 0.1), ("mask", 0.1)):
+        pieces = [align(window, target, kind) for window in windows]  # type: ignore[arg-type]
+        found = pieces[0] if len(pieces) == 1 else np.where(np.isnan(pieces[0]), pieces[1], pieces[0])
+        assert np.isfinite(found).all(), kind
+        assert np.abs(found - plane(x, y)).max() < error, kind
+
+
+def test_tile_far_from_the_antimeridian_is_not_read_for_a_unit_on_it(tmp_path: Path) -> None:
+    target = GeoBox((64, 64), Affine(1000.0, 0, 168_000.0, 0, -1000.0, 8_200_000.0), "EPSG:32701")
+    assert read_window(degrees(tmp_path / "a.tif", 0.0, 360), target) is None
+    assert seen_share(degrees(tmp_path / "b.tif", -178.0, 360), target) == 0.0
+
+
+def test_size_of_a_pixel_in_degrees_is_the_same_at_every_longitude(tmp_path: Path) -> None:
+    """1/360° at 16.5° south: the mean of 296.5 and 307.4 m."""
+    sizes = []
+    for name, west in (("a", 30.0), ("b", 179.5), ("c", -180.5), ("d", 179.0)):
+        source = degrees(tmp_path / f"{name}.tif", west, 360)
+        middle = Transformer.from_crs(4326, 32701, always_xy=True).transform(west + 0.5, -16.5)
+        found = read(source, GeoBox((4, 4), Affine(300.0, 0, middle[0], 0, -300.0, middle[1]), "EPSG:32701"))
+        sizes.append(found.pixel)
+    assert sizes == pytest.approx([301.9] * 4, rel=2e-3)

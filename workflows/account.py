@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from catalogs.lonlat import bbox_around
 from pipeline.compare import finished_units
 from pipeline.ledger import read_item
 
@@ -52,7 +53,7 @@ class Account:
     instant: str
     units: int
     bounds: tuple[float, float, float, float]
-    """West, south, east, north in degrees."""
+    """West, south, east, north in degrees; west > east across the antimeridian."""
     sensors: dict[str, SensorAccount]
     scenes: list[dict[str, str]]
     """Window, sensor, platform, time, id; each scene once."""
@@ -62,13 +63,15 @@ class Account:
     """Sensors of the job without a scene, by window."""
     dry_state: str = ""
     """What dry ground was taken for, where that is not the land cover of the place."""
+    zones: tuple[str, ...] = ()
+    """EPSG codes of the grids that it was mapped on."""
 
 
 def account_of(run: Path) -> Account:
     """Read the items of a run's units; RunError if there are none."""
     items = list(_items(run))
     first = items[0]["properties"]
-    boxes = [item["bbox"] for item in items]
+    west, south, east, north = bbox_around([item["bbox"] for item in items])
     return Account(
         name=str(first.get("overbank:job", run.name)),
         legend="water" if any(_property(item, "legend") == "water" for item in items) else "flood",
@@ -77,7 +80,8 @@ def account_of(run: Path) -> Account:
         software=str(first.get("processing:software", {}).get("overbank", "")),
         instant=str(first.get("datetime", "")),
         units=len(items),
-        bounds=(min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)),
+        bounds=(west, south, east, north),
+        zones=tuple(sorted({str(item["properties"].get("proj:code", "")) for item in items})),
         sensors=_sensors(items),
         scenes=_scenes(items),
         reference_known=_reference_known(items),

@@ -6,22 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from shapely.geometry.base import BaseGeometry
-
 from catalogs.errors import SearchError
 from catalogs.records import Acquisition, Sensor
 from models.contract import read_contract, shipped
-from pipeline.area import job_area
 from pipeline.errors import JobError
 from pipeline.job import Job, load_job
 from pipeline.plan import Plan, Unit, area_km2, make_plan
 from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
-
-WIDEST = 12.0
-"""Degrees of longitude: two UTM zones, beyond which the metres of one zone are no longer metres."""
-POLEWARD = 84.0
-"""Degrees of latitude where UTM ends."""
 
 
 def plan_job(job_file: Path) -> Plan:
@@ -34,7 +26,6 @@ def plan_job(job_file: Path) -> Plan:
     try:
         load_science(job.science)
         network_of(job)
-        _check_reach(job_area(job))
         return make_plan(job)
     except (JobError, SearchError) as problem:
         raise _located(job_file, problem) from problem
@@ -54,18 +45,6 @@ def network_of(job: Job) -> Path | None:
         field = "methods" if job.weights is None else "weights"
         raise JobError(f"{field}: {problem} Name a folder of weights, or leave the method early out") from problem
     return folder
-
-
-def _check_reach(area: BaseGeometry) -> None:
-    """One job is one UTM zone and its neighbours: farther away pixels are not of the size they claim."""
-    west, south, east, north = area.bounds
-    if east - west > WIDEST:
-        raise JobError(
-            f"area: spans {east - west:.0f}° of longitude; a job is mapped in one UTM zone, so keep it below "
-            f"{WIDEST:.0f}° and write one job for each part"
-        )
-    if max(abs(south), abs(north)) > POLEWARD:
-        raise JobError(f"area: reaches beyond {POLEWARD:.0f}° of latitude, where UTM ends; keep it within")
 
 
 def _located(job_file: Path, problem: Exception) -> JobError:

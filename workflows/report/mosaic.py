@@ -13,7 +13,9 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
 
+from catalogs.lonlat import bbox_around
 from harmonization.reasons import Reason
 from pipeline.compare import finished_units
 from pipeline.ledger import read_item
@@ -24,7 +26,10 @@ LONGEST = 640
 
 @dataclass(frozen=True)
 class Canvas:
-    """The extent of all units on the run's grid, and by how much a picture is coarser."""
+    """The extent of all units on the run's grid, and by how much a picture is coarser.
+
+    Units of several zones are shown together on an equirectangular grid about their middle.
+    """
 
     crs: str
     affine: Affine
@@ -35,6 +40,7 @@ class Canvas:
     """Grid pixels to one pixel of the picture, 1 or more."""
     units: tuple[tuple[Path, int, int, int, int], ...]
     """Folder, first row and column on the grid, height, width."""
+    one_zone: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -45,20 +51,44 @@ class Canvas:
 def canvas_of(run: Path) -> Canvas:
     """The canvas over all finished units of a run; RunError if there are none."""
     folders = finished_units(run)
-    told: list[dict[str, Any]] = [item["properties"] for folder in folders if (item := read_item(folder))]
-    grids = [Affine(*one["proj:transform"]) for one in told]
-    shapes = [one["proj:shape"] for one in told]
-    step = grids[0].a
-    west, north = min(grid.c for grid in grids), max(grid.f for grid in grids)
-    places = [(round((north - grid.f) / step), round((grid.c - west) / step)) for grid in grids]
-    rows = max(row + shape[0] for (row, _), shape in zip(places, shapes, strict=True))
-    columns = max(column + shape[1] for (_, column), shape in zip(places, shapes, strict=True))
-    units = tuple(
-        (folder, row, column, shape[0], shape[1])
-        for folder, (row, column), shape in zip(folders, places, shapes, strict=True)
-    )
+    items: list[dict[str, Any]] = [item for folder in folders if (item := read_item(folder))]
+    told: list[dict[str, Any]] = [item["properties"] for item in items]
+    codes = {one["proj:code"] for one in told}
+    one_zone = len(codes) == 1
+    crs = str(told[0]["proj:code"]) if one_zone else _common_crs(items)
+    step = Affine(*told[0]["proj:transform"]).a
+    frames = [_bounds(one, crs) for one in told]
+    west, north = min(frame[0] for frame in frames), max(frame[3] for frame in frames)
+    edges = [
+        (
+            round((north - top) / step),
+            round((left - west) / step),
+            round((top - low) / step),
+            round((right - left) / step),
+        )
+        for left, low, right, top in frames
+    ]
+    rows, columns = max(row + height for row, _, height, _ in edges), max(left + width for _, left, _, width in edges)
+    units = tuple((folder, *edge) for folder, edge in zip(folders, edges, strict=True))
     affine = Affine(step, 0.0, west, 0.0, -step, north)
-    return Canvas(told[0]["proj:code"], affine, rows, columns, max(1.0, max(rows, columns) / LONGEST), units)
+    return Canvas(crs, affine, rows, columns, max(1.0, max(rows, columns) / LONGEST), units, one_zone)
+
+
+def _common_crs(items: list[dict[str, Any]]) -> str:
+    """Metres east and north of the middle, true along its parallel; longitudes run on across the antimeridian."""
+    west, south, east, north = bbox_around([item["bbox"] for item in items])
+    middle = (west + (east if east >= west else east + 360.0)) / 2
+    return f"+proj=eqc +lon_0={middle:.4f} +lat_ts={(south + north) / 2:.4f} +datum=WGS84 +units=m"
+
+
+def _bounds(told: dict[str, Any], crs: str) -> tuple[float, float, float, float]:
+    """Left, bottom, right and top of a unit in a CRS."""
+    (height, width), grid = told["proj:shape"], Affine(*told["proj:transform"])
+    own = (grid.c, grid.f + height * grid.e, grid.c + width * grid.a, grid.f)
+    if told["proj:code"] == crs:
+        return own
+    left, bottom, right, top = transform_bounds(told["proj:code"], crs, *own)
+    return left, bottom, right, top
 
 
 def paint(canvas: Canvas, layer: str) -> NDArray[Any] | None:
@@ -75,19 +105,37 @@ def paint(canvas: Canvas, layer: str) -> NDArray[Any] | None:
             round(edge / canvas.coarser) for edge in (row, row + height, column, column + width)
         )
         with rasterio.open(path, driver="GTiff") as source:
-            values = source.read(out_shape=(source.count, max(bottom - top, 1), max(right - left, 1)))
+            fill = source.nodata or 0
             if found is None:
-                found = np.full((source.count, *canvas.shape), source.nodata or 0, dtype=values.dtype)
-        spot = found[:, top:bottom, left:right]
-        spot[:] = values[:, : spot.shape[1], : spot.shape[2]]
+                found = np.full((source.count, *canvas.shape), fill, dtype=source.dtypes[0])
+            spot = found[:, top : max(bottom, top + 1), left : max(right, left + 1)]
+            if canvas.one_zone:
+                values = source.read(out_shape=(source.count, max(bottom - top, 1), max(right - left, 1)))
+                spot[:] = values[:, : spot.shape[1], : spot.shape[2]]
+            elif spot.size:
+                grid = _coarse(canvas) * Affine.translation(left, top)
+                _paint_over(spot, source, {"crs": canvas.crs, "transform": grid}, fill)
     return found
+
+
+def _paint_over(spot: NDArray[Any], source: rasterio.DatasetReader, grid: dict[str, Any], fill: float) -> None:
+    """A unit of any zone onto its spot by nearest value; units overlap there, and what one leaves out stays."""
+    height, width = spot.shape[1:]
+    with WarpedVRT(source, **grid, height=height, width=width, add_alpha=True) as warped:
+        *values, seen = warped.read()
+    told = np.stack(values)
+    np.copyto(spot, told, where=(seen > 0) & (told != fill))
+
+
+def _coarse(canvas: Canvas) -> Affine:
+    rows, columns = canvas.shape
+    return canvas.affine * Affine.scale(canvas.columns / columns, canvas.rows / rows)
 
 
 def paint_raster(canvas: Canvas, path: Path) -> NDArray[Any]:
     """Any raster's first band brought to the canvas by nearest value; 255 where it says nothing."""
     rows, columns = canvas.shape
-    coarse = canvas.affine * Affine.scale(canvas.columns / columns, canvas.rows / rows)
-    grid = {"crs": canvas.crs, "transform": coarse, "width": columns, "height": rows}
+    grid = {"crs": canvas.crs, "transform": _coarse(canvas), "width": columns, "height": rows}
     with rasterio.open(path) as source:
         nodata = 255 if source.nodata is None else source.nodata
         with WarpedVRT(source, **grid, nodata=nodata) as warped:

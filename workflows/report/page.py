@@ -49,11 +49,14 @@ def write_report(folder: Path, summary: Mapping[str, Any], run: Path, truth: Pat
 
 def _event(account: Account, summary: Mapping[str, Any]) -> str:
     west, south, east, north = account.bounds
-    place = f"longitude {west:.3f}° to {east:.3f}°, latitude {south:.3f}° to {north:.3f}°"
+    across = " across the antimeridian" if west > east else ""
+    place = f"longitude {west:.3f}° to {east:.3f}°{across}, latitude {south:.3f}° to {north:.3f}°"
     what = "Flood" if account.legend == "flood" else "Water"
     area = summary["methods"].get(account.delivered, {}).get("area_km2")
     headline = f"{what} at {_clock(account.instant)}: " + ("–" if area is None else f"{area:.2f} km²")
     told = f"{headline} by the delivered method ({account.delivered}). Area: {place}; {_count(account.units)}."
+    if len(account.zones) > 1:
+        told += f" Mapped on {len(account.zones)} UTM grids; the pictures show them together in one plain projection."
     warnings = caveats(account)
     notes = f'<div class="note">{bullets(warnings)}</div>' if warnings else ""
     return paragraph(told) + notes

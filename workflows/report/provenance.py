@@ -16,6 +16,7 @@ from workflows.report.markup import table
 def provenance(account: Account, summary: Mapping[str, Any], run: Path) -> str:
     """What is needed to make the same map again."""
     rows: list[tuple[object, object]] = [("overbank", account.software), ("science", account.science)]
+    rows += [("grid", ", ".join(account.zones))]
     rows += [(name, summary[name]) for name in ("size", "seed") if name in summary]
     rows += _job_rows(run)
     return table("Made with", ("what", "which"), rows) + _findings(run)
