@@ -9,6 +9,7 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from catalogs.access import missing_credentials
 from catalogs.records import Acquisition, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
@@ -76,12 +77,14 @@ class Plan:
 def make_plan(job: Job) -> Plan:
     """Search the catalog and lay the area out in units; reads no pixel.
 
-    JobError if the area is empty or no scene lies in the flood window.
+    JobError if the area is empty, no scene lies in the flood window, or the environment lacks what it takes to open
+    one.
     """
     area = job_area(job)
     during, before, problems = _scenes(job, area)
     if not during:
         raise JobError(_nothing_found(job, problems))
+    _check_credentials(during + before)
     at = _mapped_instant(during)
     units = tuple(
         Unit(name, box, at, _touching(during, box), _touching(before, box))
@@ -108,6 +111,16 @@ def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tupl
         and ((scene.reference_only and scene.start <= last) or (scene.end >= first and scene.end <= last))
     )
     return during, before, tuple(dict.fromkeys(found.problems + past.problems + useless))
+
+
+def _check_credentials(scenes: tuple[Acquisition, ...]) -> None:
+    """Found now rather than after an hour; workers of a cluster read with their own environment, and say so then."""
+    rasters = [raster for scene in scenes for raster in scene.rasters]
+    lacking = {missing_credentials(raster.access, raster.href) for raster in rasters} - {None}
+    if lacking:
+        raise JobError(
+            "catalog: its scenes cannot be opened" + "".join(f"\n  {text}" for text in sorted(map(str, lacking)))
+        )
 
 
 _UNUSABLE = "{}: has no green and NIR band, which every water index needs; the scene is left out"
