@@ -94,4 +94,4 @@ def _missing_keys(access: Access, href: str, environment: Mapping[str, str]) -> 
 
 
 def _where(access: Access) -> str:
-    return access.obtain or "Get it from your account with the catalog's provider, and set it in the environment."
+    return access.obtain or "Your account with the provider gives it; set it in the environment."

@@ -35,7 +35,7 @@ Action = Callable[[rasterio.DatasetReader], Result]
 
 EXPECTED = "a raster that can be read"
 GDAL_RETRIES = 2
-"""How often GDAL repeats one range that failed with 5xx or was cut."""
+"""How often GDAL repeats one range that failed with 429, 5xx or a cut connection; it does not heed Retry-After."""
 SLOWEST = 100
 """Bytes a second below which a connection counts as silent."""
 REMOTE_OPTIONS = {
@@ -44,7 +44,6 @@ REMOTE_OPTIONS = {
     "GDAL_INGESTED_BYTES_AT_OPEN": "65536",
     # Else GDAL takes a tile whose offset could not be fetched for one that was never written, and gives zeros for it.
     "GTIFF_USE_DEFER_STRILE_LOADING": "NO",
-    "GDAL_HTTP_RETRY_CODES": "500,502,503,504",  # not 429: GDAL does not wait as long as Retry-After says
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_TCP_KEEPALIVE": "YES",
