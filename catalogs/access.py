@@ -24,7 +24,7 @@ def missing_credentials(access: Access, href: str, environment: Mapping[str, str
     """
     if is_s3(href):
         return _missing_keys(access, href, environment)
-    if _needs_bearer(access, href) and not environment.get(str(access.bearer)):
+    if _needs_bearer(access, href) and not environment.get(str(access.bearer), "").strip():
         host = urlsplit(href).hostname
         return f"{access.bearer} is not set: an access token that {host} asks for. {_where(access)}"
     return None
@@ -45,7 +45,7 @@ def bearer_token(access: Access, href: str, environment: Mapping[str, str] = os.
         return None
     parts = urlsplit(href)
     safe = parts.scheme.lower() == "https" or parts.hostname in _HERE
-    return (environment.get(str(access.bearer)) or None) if safe else None
+    return (environment.get(str(access.bearer), "").strip() or None) if safe else None
 
 
 def host_of(href: str, access: Access) -> str:

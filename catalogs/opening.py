@@ -119,7 +119,7 @@ def _options(access: Access, href: str, limits: Patience) -> dict[str, str]:
         "GDAL_HTTP_RETRY_DELAY": str(limits.backoff),
     }
     token = bearer_token(access, href)
-    return options | ({} if token is None else {"GDAL_HTTP_AUTH": "BEARER", "GDAL_HTTP_BEARER": token})
+    return options | ({} if token is None else {"GDAL_HTTP_HEADERS": f"Authorization: Bearer {token}"})
 
 
 def _path(address: str) -> str:

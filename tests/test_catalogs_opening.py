@@ -420,15 +420,17 @@ def test_a_refused_token_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch)
 # ---- no more than a host bears
 
 
-def test_no_more_files_of_a_host_are_read_at_once_than_allowed(server: FileServer) -> None:
-    server.answer("/a.xml", repeat(Answer(wait=0.02)))
+@pytest.mark.parametrize("read", [pixels, fetch_bytes], ids=str)
+def test_no_more_files_of_a_host_are_read_at_once_than_allowed(server: FileServer, read: Any) -> None:
+    server.answer("/a.tif", repeat(Answer(wait=0.02)))
     with ThreadPoolExecutor(12) as threads:
-        list(threads.map(lambda _: fetch_bytes(f"{server.url}/a.xml", Access(connections=3)), range(24)))
+        list(threads.map(lambda _: read(f"{server.url}/a.tif", Access(connections=3)), range(24)))
     assert server.busiest <= 3
-    server.forget()
+
+
+def test_a_file_beside_the_one_that_is_open_waits_for_nobody(server: FileServer) -> None:
     one = Access(connections=1)
     raster = RasterLayer(href=f"{server.url}/a.tif", access=one)
-    # A file beside the one that is open takes no second place, so it waits for nobody.
     assert with_raster(raster, lambda _: fetch_bytes(f"{server.url}/a.xml", one)) == b"<product/>"
 
 
