@@ -15,9 +15,10 @@ from pystac.utils import str_to_datetime
 from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerName, LayerRule, collection_for
 from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
-from catalogs.hrefs import check_href, is_web
+from catalogs.hrefs import check_href, is_remote
 from catalogs.identity import baseline_of, orbits_of, part_of, platform_of, updated_of
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer
+from catalogs.signing import unsigned
 from catalogs.times import utc
 
 SNAPSHOT = timedelta(days=3)
@@ -108,7 +109,7 @@ def _layer(
     if name == "date":
         offset += _epoch_days(item, collection)
     return RasterLayer(
-        href=_absolute(item, asset, root),
+        href=unsigned(_absolute(item, asset, root), access),  # signed anew when a pixel is read
         band=rule.band,
         encoding=rule.encoding,
         calibration_db=rule.calibration_db,
@@ -127,7 +128,7 @@ def _paid(access: Access, item: pystac.Item, collection: Collection) -> Access:
 
 def _absolute(item: pystac.Item, asset: pystac.Asset, root: str | Path | None) -> str:
     """The asset's absolute address, allowed before and after it is resolved against the item's."""
-    relative = not is_web(asset.href) and not asset.href.startswith("/")
+    relative = not is_remote(asset.href) and not asset.href.startswith("/")
     check_href(asset.href, "/" if relative else root)  # where a relative one leads is checked below
     absolute = asset.get_absolute_href()
     if absolute is None or (relative and item.get_self_href() is None):
@@ -215,7 +216,7 @@ def _total_bytes(
 
 def _size(href: str, asset: pystac.Asset) -> int | None:
     """The file's size on this disk, else what the item says."""
-    if not is_web(href) and Path(href).is_file():
+    if not is_remote(href) and Path(href).is_file():
         return Path(href).stat().st_size
     size = asset.extra_fields.get("file:size")
     return size if isinstance(size, int) else None
@@ -227,7 +228,7 @@ def _version(item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping
     parts = [changed.isoformat() if changed else "", baseline_of(item.id, item.properties)]
     for href, asset in sorted(_files(item, assets, layers).items()):
         parts.append(str(asset.extra_fields.get("file:checksum", "")))
-        if not is_web(href) and Path(href).is_file():
+        if not is_remote(href) and Path(href).is_file():
             stat = Path(href).stat()
             parts.append(f"{stat.st_size}:{stat.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if any(parts) else ""

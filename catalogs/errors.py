@@ -44,3 +44,7 @@ class DescriptionError(CatalogError):
 
 class ReadError(CatalogError):
     """A raster that cannot be opened or read: gone, refused, expired, broken."""
+
+
+class AccessError(ReadError):
+    """A file that its server does not give to us: credentials that are missing, refused or expired."""

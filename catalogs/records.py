@@ -46,6 +46,8 @@ class Access(Record):
     """True where the reader pays for the transfer, and must say so."""
     connections: int = 8
     """Files of one host that a process reads at the same time."""
+    obtain: str = ""
+    """Where a person gets the credentials; said when they are missing."""
 
 
 OPEN = Access()
@@ -67,7 +69,7 @@ class RasterLayer(Record):
     """One band of one file and how its numbers are to be read."""
 
     href: str
-    """A local path or an http(s) address; checked against the allowlist before it is opened."""
+    """A local path, an http(s) or an s3 address; checked against the allowlist before it is opened."""
     band: int = 1
     """Band of the file, from 1."""
     encoding: Encoding = "linear"

@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from catalogs.acquisition import to_acquisition
 from catalogs.collection import ancillary_collections
 from catalogs.errors import CatalogError, SearchError
-from catalogs.hrefs import is_web
+from catalogs.hrefs import is_remote, is_web
 from catalogs.passes import passes
 from catalogs.records import OPEN, SENSORS, Access, Acquisition, Record, Sensor
 from catalogs.times import utc
@@ -105,7 +105,7 @@ def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], prob
 def missing_files(acquisition: Acquisition) -> list[str]:
     """Local files of an acquisition that are not there."""
     hrefs = sorted({raster.href for raster in acquisition.rasters})
-    return [href for href in hrefs if not is_web(href) and not Path(href).is_file()]
+    return [href for href in hrefs if not is_remote(href) and not Path(href).is_file()]
 
 
 def _catalog_file(catalog: str | Path) -> Path:

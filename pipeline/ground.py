@@ -52,6 +52,11 @@ class Ground(Record):
         """The rasters of elevation."""
         return tuple(tile.raster for tile in self.elevation)
 
+    @property
+    def rasters(self) -> tuple[RasterLayer, ...]:
+        """The rasters of all tiles."""
+        return tuple(tile.raster for tile in self.water + self.elevation)
+
     def near(self, box: GeoBox) -> Ground:
         """The same with only the tiles that touch a box."""
         outline = outline_lonlat(box).geom

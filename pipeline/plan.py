@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from shapely import STRtree
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from catalogs.access import missing_credentials
 from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
@@ -88,7 +89,8 @@ class Plan:
 def make_plan(job: Job) -> Plan:
     """Search the catalog and lay the area out in units; reads no pixel.
 
-    JobError if the area is empty, no scene lies in the flood window, or reference water or elevation cannot be used.
+    JobError if the area is empty, no scene lies in the flood window, reference water or elevation cannot be used, or
+    the environment lacks what it takes to open a file.
     """
     area = job_area(job)
     ground, told, strange = resolve_ground(job, area)
@@ -96,6 +98,7 @@ def make_plan(job: Job) -> Plan:
     problems = tuple(dict.fromkeys((*problems, *strange)))
     if not during:
         raise JobError(_nothing_found(job, problems))
+    _check_credentials([raster for scene in during + before for raster in scene.rasters] + list(ground.rasters))
     at = _mapped_instant(during)
     now, past = touching(during), touching(before)
     units = tuple(Unit(name, box, at, now(box), past(box)) for name, box in unit_boxes(area, job.resolution, job.tile))
@@ -124,6 +127,15 @@ def _scenes(
     before = tuple(sorted(whole + reference, key=lambda scene: (scene.start, scene.id)))
     problems = tuple(dict.fromkeys(found.problems + past.problems + useless + undated))
     return during, before, problems, _notes(found.notes + past.notes, during + before)
+
+
+def _check_credentials(rasters: Iterable[RasterLayer]) -> None:
+    """Found now rather than after an hour; workers of a cluster read with their own environment, and say so then."""
+    lacking = {missing_credentials(raster.access, raster.href) for raster in rasters} - {None}
+    if lacking:
+        raise JobError(
+            "catalog: its files cannot be opened" + "".join(f"\n  {text}" for text in sorted(map(str, lacking)))
+        )
 
 
 _UNUSABLE = "{}: has no green and NIR band, which every water index needs; the scene is left out"

@@ -86,7 +86,8 @@ def _pixel_metres(source: rasterio.DatasetReader) -> float:
 
 def _projected(source: rasterio.DatasetReader) -> rasterio.DatasetReader:
     if source.crs is None:
-        raise PipelineError(f"{source.name}: has no coordinate system; only map-projected files are read yet")
+        name = source.name.partition("?")[0]  # what follows may be a signature
+        raise PipelineError(f"{name}: has no coordinate system; only map-projected files are read yet")
     return source
 
 

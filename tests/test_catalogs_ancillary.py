@@ -54,7 +54,7 @@ def test_real_items_of_earth_search_name_the_bucket(shared: Path) -> None:
     paths = sorted((shared / "data/stac/items/earth-search/cop-dem-glo-30").glob("*.json"))
     assert len(paths) == 10
     for path in paths:
-        text = path.read_text().replace("s3://copernicus-dem-30m/", "https://copernicus-dem-30m.s3.amazonaws.com/")
+        text = path.read_text()
         item = pystac.Item.from_dict(json.loads(text), migrate=False)
         tile = to_ancillary(item, catalog_root="https://earth-search.aws.element84.com/v1")
         assert (tile.collection, tile.theme, tile.raster.nodata) == ("cop-dem-glo-30", "elevation", ())
