@@ -50,7 +50,6 @@ def test_real_items_become_right_records(
 
 
 def test_real_items_of_earth_search_name_the_bucket(shared: Path) -> None:
-    """Their addresses are of S3; here as if they were the bucket's https address."""
     paths = sorted((shared / "data/stac/items/earth-search/cop-dem-glo-30").glob("*.json"))
     assert len(paths) == 10
     for path in paths:
