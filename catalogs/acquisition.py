@@ -16,6 +16,7 @@ from pystac.utils import str_to_datetime
 from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerName, LayerRule, collection_for
 from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
+from catalogs.footprints import footprint_json
 from catalogs.hrefs import check_href, is_web
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer
 from catalogs.times import utc
@@ -57,7 +58,7 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
             layers={str(name): (layer,) for name, layer in layers.items()},
             mask_scheme=collection.mask_scheme if "mask" in layers else None,
             reference_only=collection.reference_only and end - start > SNAPSHOT,
-            footprint=item.geometry or {},
+            footprint=footprint_json(item),
             bytes=_total_bytes(item, assets, layers),
             version=_version(item, assets, layers),
             **_view(item, collection),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pystac
 
@@ -59,6 +60,38 @@ def ingest(folder: Path, catalog: Path, description: Path | None = None) -> Inge
         _check_not_taken(catalog, item)
     path = write_catalog(catalog, items, title=f"Scenes of {folder.name}")
     return Ingested(catalog=path, items=tuple(item.id for item in items), skipped=tuple(skipped))
+
+
+class Described(NamedTuple):
+    """Products of a folder as items in memory."""
+
+    items: list[pystac.Item]
+    places: tuple[Path, ...]
+    """Folders of the products: JSON in them is theirs."""
+    problems: list[str]
+    """One sentence for each product that is recognised but cannot be used as it lies there."""
+
+
+def describe(folder: Path) -> Described:
+    """The products of a folder as items, without writing anything; archives must be ingested first.
+
+    Raises `DescriptionError` for a mistake in the folder's overbank.yaml.
+    """
+    folder = Path(folder).absolute()
+    items = described_items(folder, folder / DESCRIPTION) if (folder / DESCRIPTION).is_file() else []
+    places: list[Path] = []
+    problems: list[str] = []
+    for product in _products(folder):
+        if product.is_file():
+            remedy = f"ingest it first: `overbank catalog ingest {folder} --out CATALOG`"
+            problems.append(f"{product}: an archive, which must be unpacked; {remedy}")
+            continue
+        places.append(product)
+        try:
+            items.append(sentinel2.band_folder_item(product))
+        except CatalogError as problem:
+            problems.append(str(problem))
+    return Described(items, tuple(places), problems)
 
 
 def _products(folder: Path) -> Iterator[Path]:

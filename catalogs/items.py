@@ -1,0 +1,39 @@
+"""A JSON document becomes a STAC item, or an error that names it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pystac
+
+from catalogs.errors import SearchError
+
+_CORRECT = "Correct the file, or take its link out of the catalog."
+
+
+def read_item(path: Path) -> pystac.Item:
+    """A STAC item from a file, with its own place as self link. Raises `SearchError` when it is none.
+
+    A self link in the file, where the item once came from, is put aside: relative assets lie beside the file.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise SearchError(f"item file {path}", found, "a STAC item", _CORRECT) from error
+    return item_from(data, str(path), f"item file {path}")
+
+
+def item_from(data: Any, home: str, name: str) -> pystac.Item:
+    """The item of a JSON value, which is used up. `home` becomes its self link; raises `SearchError` naming `name`."""
+    try:
+        if not isinstance(data, dict) or data.get("type") != "Feature":
+            kind = data.get("type") if isinstance(data, dict) else type(data).__name__
+            raise ValueError(f"type {kind!r}")
+        data["links"] = [link for link in data.get("links") or () if link.get("rel") != "self"]
+        data["links"].append({"rel": "self", "href": home})
+        return pystac.Item.from_dict(data, migrate=False, preserve_dict=False)
+    except Exception as error:  # pystac raises whatever the broken JSON leads to
+        raise SearchError(name, f"{type(error).__name__}: {error}", "a STAC item", _CORRECT) from error
