@@ -63,13 +63,15 @@ def _repaired(geometry: Any) -> Footprint:
     """Raises one of many errors where the geometry is none, and ValueError where nothing of it is left."""
     told = _without_empty_parts(geometry)
     stated: BaseGeometry = shapely.geometry.shape(told)
+    west, south, east, north = stated.bounds  # NaN of what is empty
+    if not (-360 <= west <= east <= 360 and -90 <= south <= north <= 90):
+        raise ValueError(f"it is empty or leaves the globe: {stated.bounds}")
     shape = stated
     if shape.geom_type in ("Polygon", "MultiPolygon"):
         shape = cut(shape) if is_wide(shape) else shape
         shape = shape if shape.is_valid else merged([shape])
-    west, south, east, north = shape.bounds  # NaN of what is empty
-    if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
-        raise ValueError(f"it is empty or leaves the globe: {shape.bounds}")
+    if shape.is_empty:
+        raise ValueError("nothing of it has an area")
     return Footprint(shape, repaired=told is not geometry or shape is not stated)
 
 

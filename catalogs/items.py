@@ -10,6 +10,13 @@ import pystac
 
 from catalogs.errors import SearchError
 
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "collection": (str, type(None)),
+    "properties": (dict,),
+    "assets": (dict,),
+    "links": (list, type(None)),
+}
 _CORRECT = "Correct the file, or take its link out of the catalog."
 
 
@@ -32,6 +39,9 @@ def item_from(data: Any, home: str, name: str) -> pystac.Item:
         if not isinstance(data, dict) or data.get("type") != "Feature":
             kind = data.get("type") if isinstance(data, dict) else type(data).__name__
             raise ValueError(f"type {kind!r}")
+        for field, kinds in _FIELDS.items():
+            if not isinstance(data.get(field), kinds):
+                raise ValueError(f"{field} {data.get(field)!r}")
         data["links"] = [link for link in data.get("links") or () if link.get("rel") != "self"]
         data["links"].append({"rel": "self", "href": home})
         return pystac.Item.from_dict(data, migrate=False, preserve_dict=False)

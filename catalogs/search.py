@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from catalogs import collection as collections
 from catalogs.acquisition import to_acquisition
-from catalogs.errors import CatalogError, SearchError
+from catalogs.errors import CatalogError, ItemError, SearchError
 from catalogs.footprints import footprint_of, is_wide, lonlat_box
 from catalogs.items import item_from, read_item
 from catalogs.lonlat import cut
@@ -32,7 +32,7 @@ __all__ = ["Area", "Found", "FoundItem", "find_items", "missing_files", "read_it
 Area: TypeAlias = tuple[float, float, float, float] | BaseGeometry
 """West, south, east, north in degrees (west > east crosses ±180°), or a geometry in longitude and latitude."""
 
-EVER = (datetime(1, 1, 2, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC))
+EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 Findings: TypeAlias = dict[tuple[str, str], list[str]]
 """Ids of items by their collection and what is wrong with them."""
 NAMED = 6
@@ -80,10 +80,10 @@ def search(
     findings: Findings = {}
     acquisitions: list[Acquisition] = []
     for found in _items(catalog, Query(_region(area), *window, passes, references), problems, findings):
+        if not _is_wanted(found.item.collection_id, sensors):
+            continue
         try:
-            if not _is_wanted(found.item.collection_id, sensors):
-                continue
-            acquisition = to_acquisition(found.item, catalog_root=found.root, access=found.access)
+            acquisition = _acquisition(found)
         except CatalogError as error:
             problems.append(f"{found.name}: {error}")
             continue
@@ -111,6 +111,15 @@ def missing_files(acquisition: Acquisition) -> list[str]:
     """Local files of an acquisition that are not there."""
     hrefs = sorted({raster.href for raster in acquisition.rasters})
     return [href for href in hrefs if "://" not in href and not Path(href).is_file()]
+
+
+def _acquisition(found: FoundItem) -> Acquisition:
+    """The record of an item. Raises `CatalogError` for whatever its fields hold."""
+    try:
+        return to_acquisition(found.item, catalog_root=found.root, access=found.access)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        what = f"a field of another type ({type(error).__name__}: {error})"
+        raise ItemError(f"item {found.item.id}", what, "fields as STAC defines them", "Correct the item.") from error
 
 
 def _region(area: Area) -> BaseGeometry:

@@ -45,8 +45,8 @@ def schema_findings(item: Mapping[str, Any]) -> list[str]:
         for name, kinds in _TYPES.items()
         if (value := properties.get(name)) is not None and (not isinstance(value, kinds) or isinstance(value, bool))
     ]
-    extensions = item.get("stac_extensions") or ()
-    if any(str(extension).endswith(SENTINEL2) for extension in extensions):
+    extensions = item.get("stac_extensions")
+    if isinstance(extensions, list) and any(str(extension).endswith(SENTINEL2) for extension in extensions):
         unknown = sorted(name for name in properties if name.startswith("s2:") and name not in SENTINEL2_FIELDS)
         findings += [f"property {name}: not a field of the Sentinel-2 extension 1.0.0" for name in unknown]
     return findings

@@ -13,6 +13,7 @@ from pystac_client import ItemSearch
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
+from catalogs.collection import LOCAL
 from catalogs.endpoint import Endpoint
 from catalogs.errors import BrokenOffError, SearchError
 from catalogs.hrefs import is_web
@@ -65,7 +66,8 @@ def missing_collections(endpoint: Endpoint, query: Query) -> str | None:
     wanted = (*query.passes, *query.references)
     if not endpoint.collections or set(wanted) & set(endpoint.collections):
         return None
-    return f"{endpoint.title} holds none of {', '.join(wanted)}; it holds {', '.join(endpoint.collections)}"
+    names = ", ".join(name for name in wanted if name != LOCAL)
+    return f"{endpoint.title} holds none of {names}; it holds {', '.join(endpoint.collections)}"
 
 
 class Pages(StacApiIO):
@@ -86,7 +88,7 @@ class Pages(StacApiIO):
         for _ in range(MOST_PAGES):
             yield page
             empty = 0 if _members(page) else empty + 1
-            link = next((link for link in page.get("links") or () if link.get("rel") == "next"), None)
+            link = next((link for link in _links_of(page) if link.get("rel") == "next"), None)
             if link is None or empty > 1:  # some servers give a next page for ever, and nothing on it
                 return
             key = json.dumps(link, sort_keys=True)
@@ -106,7 +108,7 @@ class Pages(StacApiIO):
                 if status
                 else unreachable(f"search {url}", problem)
             ) from problem
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             found, expected = f"a page that is not JSON ({problem})", "a GeoJSON FeatureCollection"
             raise BrokenOffError(
                 f"search {url}", found, expected, "Check the address: this may be a web page."
@@ -151,7 +153,7 @@ def _names(endpoint: Endpoint, landing: dict[str, Any], pages: Pages, query: Que
     if endpoint.collections:
         return endpoint.names()
     wanted = (*query.passes, *query.references)
-    href = next((link.get("href") for link in _landing_links(landing) if link.get("rel") == "data"), None)
+    href = next((link.get("href") for link in _links_of(landing) if link.get("rel") == "data"), None)
     if not isinstance(href, str):
         return {name: name for name in wanted}
     listed = {
@@ -165,17 +167,16 @@ def _names(endpoint: Endpoint, landing: dict[str, Any], pages: Pages, query: Que
 
 def _search_link(landing: dict[str, Any], base: str) -> tuple[str, str | None] | None:
     """Address of the item search, and the method it must be asked by where the landing page names only GET."""
-    links = [
-        link for link in _landing_links(landing) if link.get("rel") == "search" and isinstance(link.get("href"), str)
-    ]
+    links = [link for link in _links_of(landing) if link.get("rel") == "search" and isinstance(link.get("href"), str)]
     if not links:
         return None
     methods = {str(link.get("method", "POST")).upper() for link in links}
     return urljoin(base, links[0]["href"]), None if "POST" in methods else "GET"
 
 
-def _landing_links(landing: dict[str, Any]) -> list[dict[str, Any]]:
-    links = landing.get("links")
+def _links_of(data: Any) -> list[dict[str, Any]]:
+    """The links of a landing page, a page or an item, as far as they are such."""
+    links = data.get("links") if isinstance(data, dict) else None
     return [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
 
 
@@ -193,8 +194,7 @@ def _absolute(link: dict[str, Any], url: str) -> Any:
 
 def _place(item: Any, url: str) -> tuple[str, Any, str]:
     """Name, JSON and home of an item: its self link where that is on the web, else the API."""
-    links = item.get("links") if isinstance(item, dict) else None
-    hrefs = [str(link.get("href")) for link in links or () if isinstance(link, dict) and link.get("rel") == "self"]
+    hrefs = [str(link.get("href")) for link in _links_of(item) if link.get("rel") == "self"]
     home = next((href for href in hrefs if is_web(href)), url)
     name = f"{item.get('collection')}/{item.get('id')}" if isinstance(item, dict) else f"a {type(item).__name__}"
     return f"{url}: item {name}", item, home

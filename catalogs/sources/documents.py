@@ -37,7 +37,7 @@ def read_document(address: str, session: requests.Session) -> Any:
     content = _fetched(address, session) if is_web(address) else _read(address)
     try:
         return json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         begins = content[:60].decode("utf-8", "replace").strip()
         found = f"{type(error).__name__}: {error}, in what begins with {begins!r}"
         raise SearchError(f"file {address}", found, "JSON", _CORRECT) from error

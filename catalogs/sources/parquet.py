@@ -34,12 +34,19 @@ def parquet_entries(endpoint: Endpoint, query: Query, session: requests.Session)
         file = pq.ParquetFile(buffered(place, session) if is_web(place) else place)
         for batch in _batches(file, query, references):
             for item in stac_table_to_items(batch):
-                data = renamed(item, ours)
+                data = renamed(_stated(item), ours)
                 name = f"{place}: item {data.get('id')}"
                 yield Entry(name, data, place, endpoint.access_of(data.get("collection")))
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as problem:
         found = f"{type(problem).__name__}: {problem}"
         raise SearchError(f"catalog {place}", found, "a stac-geoparquet file", "Check the file.") from problem
+
+
+def _stated(value: Any) -> Any:
+    """JSON without the nulls that stand where other items of the file say something."""
+    if isinstance(value, dict):
+        return {key: _stated(member) for key, member in value.items() if member is not None}
+    return [_stated(member) for member in value] if isinstance(value, list | tuple) else value
 
 
 def _batches(file: pq.ParquetFile, query: Query, references: set[str]) -> Iterator[pa.Table]:

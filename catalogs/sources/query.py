@@ -82,8 +82,9 @@ def interval(query: Query, references: bool) -> str:
 
 def renamed(data: Any, ours: Mapping[str, str]) -> Any:
     """An item's JSON with our id of its collection (`ours`: the catalog's id → ours)."""
-    if isinstance(data, dict) and data.get("collection") in ours:
-        data["collection"] = ours[data["collection"]]
+    name = data.get("collection") if isinstance(data, dict) else None
+    if isinstance(name, str) and name in ours:
+        data["collection"] = ours[name]
     return data
 
 
