@@ -84,6 +84,11 @@ def known_endpoints(folder: Path = ENDPOINTS) -> Mapping[str, Endpoint]:
     return {record.id: record for record in records}
 
 
+def is_known(catalog: str | Path) -> bool:
+    """Whether a job's `catalog` is the id of a known endpoint; a folder of that name is written ./NAME."""
+    return str(catalog) in known_endpoints()
+
+
 def read_endpoint(path: Path) -> Endpoint:
     """The endpoint of a YAML file; a path in `url` starts at the file's folder. Raises `SearchError`."""
     try:

@@ -7,7 +7,7 @@ What counts is decided here, item by item; one that cannot be used becomes a nam
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -27,7 +27,7 @@ from catalogs.sources.query import Entry, Query
 from catalogs.times import utc
 from catalogs.validity import schema_findings
 
-__all__ = ["Area", "Found", "FoundItem", "find_items", "missing_files", "read_item", "search"]
+__all__ = ["Area", "Found", "FoundItem", "catalog_items", "find_items", "missing_files", "read_item", "search"]
 
 Area: TypeAlias = tuple[float, float, float, float] | BaseGeometry
 """West, south, east, north in degrees (west > east crosses ±180°), or a geometry in longitude and latitude."""
@@ -66,15 +66,18 @@ def search(
     start: datetime,
     end: datetime,
     sensors: Collection[Sensor] = SENSORS,
+    reach: timedelta | None = None,
 ) -> Found:
     """Acquisitions that touch `area` and overlap start … end (UTC where no zone is given).
 
-    A product over months (`reference_only`) also counts when it ends before `start`. `catalog` is a static catalog
+    A product over months (`reference_only`) also counts when it ends before `start`, by no more than `reach` where
+    that is given. `catalog` is a static catalog
     (a file, a folder or an http(s) address), a folder of items and products, a STAC API's address, a stac-geoparquet
     file, the id of a known endpoint, or an endpoint's YAML. Raises `SearchError` when it cannot be searched to the
     end; what is wrong with single items is in `Found.problems`.
     """
     window = utc(start), utc(end)
+    earliest = EVER[0] if reach is None else window[0] - reach
     passes, references = _wanted(sensors)
     problems: list[str] = []
     findings: Findings = {}
@@ -87,7 +90,7 @@ def search(
         except CatalogError as error:
             problems.append(f"{found.name}: {error}")
             continue
-        if acquisition.sensor in sensors and _overlaps(acquisition, *window):
+        if acquisition.sensor in sensors and _overlaps(acquisition, *window, earliest):
             missing = missing_files(acquisition)
             problems.extend(f"{found.name}: {name} does not exist; the acquisition is left out" for name in missing)
             acquisitions.extend([] if missing else [acquisition])
@@ -105,6 +108,23 @@ def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], prob
     for found in _items(catalog, query, problems, {}):
         if found.item.collection_id in wanted:
             yield found
+
+
+def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | CatalogError]]:
+    """Every item of a catalog with its place, or what is wrong with it; of an API those of the known collections.
+
+    Raises `SearchError`.
+    """
+    problems: list[str] = []
+    query = Query(shapely.box(-180.0, -90.0, 180.0, 90.0), *EVER, (), tuple(collections.known_collections()))
+    for entry in entries(catalog, query, problems):
+        try:
+            yield entry.name, item_from(entry.data, entry.home, f"item file {entry.name}")
+        except CatalogError as error:
+            yield entry.name, error
+    for problem in problems:
+        remedy = "Correct the catalog."
+        yield str(catalog), SearchError(f"catalog {catalog}", problem, "a link that leads to an item", remedy)
 
 
 def missing_files(acquisition: Acquisition) -> list[str]:
@@ -144,10 +164,8 @@ def _wanted(sensors: Collection[Sensor]) -> tuple[tuple[str, ...], tuple[str, ..
     return tuple(passes), tuple(references)
 
 
-def _overlaps(acquisition: Acquisition, start: datetime, end: datetime) -> bool:
-    if acquisition.start > end:
-        return False
-    return acquisition.reference_only or acquisition.end >= start
+def _overlaps(acquisition: Acquisition, start: datetime, end: datetime, earliest: datetime) -> bool:
+    return acquisition.start <= end and acquisition.end >= (earliest if acquisition.reference_only else start)
 
 
 def _is_wanted(identifier: str | None, sensors: Collection[Sensor]) -> bool:

@@ -100,7 +100,7 @@ def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tupl
     if job.before is None:
         return during, (), found.problems + useless
     first, last = span(job.before)
-    past = search(job.catalog, area=area, start=first - REFERENCE_REACH, end=last, sensors=job.sensors)
+    past = search(job.catalog, area=area, start=first, end=last, sensors=job.sensors, reach=REFERENCE_REACH)
     before = tuple(
         scene
         for scene in past.acquisitions

@@ -181,13 +181,13 @@ def test_what_breaks_off_on_a_later_page_says_how_far_it_came(start: Start) -> N
             return 500, {}, b""
         return page_of([FIRST, SECOND], {"href": "./search", "method": "POST", "merge": True, "body": {"page": 2}})
 
-    with pytest.raises(BrokenOffError, match="HTTP 500, after 2 items.*They are not used"):
+    with pytest.raises(BrokenOffError, match=r"HTTP 500, after 2 items.*They are not used"):
         look(start(page).url)
 
 
 def test_a_loop_of_pages_is_an_error(start: Start) -> None:
     again = {"href": "./search", "method": "POST", "merge": True, "body": {"page": 1}}
-    with pytest.raises(BrokenOffError, match="leads back to one that was read, after|all on earlier pages, after"):
+    with pytest.raises(BrokenOffError, match=r"leads back to one that was read, after|all on earlier pages, after"):
         look(start(lambda api, asked: page_of([FIRST], again)).url)
 
 
@@ -210,7 +210,7 @@ def test_pages_without_end_are_an_error(start: Start, monkeypatch: pytest.Monkey
             [at("2024-05-01", str(number))], {"href": f"./search?token={number}", "method": "POST", "body": asked}
         )
 
-    with pytest.raises(BrokenOffError, match="over 5 pages, after 5 items.*smaller area or fewer days"):
+    with pytest.raises(BrokenOffError, match=r"over 5 pages, after 5 items.*smaller area or fewer days"):
         look(start(page).url)
 
 

@@ -6,11 +6,12 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pystac
 import pytest
 import shapely
 from servers import Answer, FileServer
@@ -20,7 +21,7 @@ from stac_validation import validate_item
 
 from catalogs.endpoint import known_endpoints
 from catalogs.errors import BrokenOffError, CatalogError, SearchError
-from catalogs.search import Found, find_items, search
+from catalogs.search import Found, catalog_items, find_items, search
 from catalogs.sources.choose import endpoint_of
 from catalogs.sources.parquet import matching_groups
 from catalogs.sources.query import Query, boxes
@@ -311,7 +312,8 @@ def test_known_endpoints_say_what_their_files_ask() -> None:
 
 def test_an_endpoint_of_ones_own_renames_and_gives_access(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
-        "id: mine\ntitle: Mine\nurl: items.json\nkind: static\naccess: {bearer: MY_TOKEN, bearer_hosts: [example.org]}\n"
+        "id: mine\ntitle: Mine\nurl: items.json\nkind: static\n"
+        "access: {bearer: MY_TOKEN, bearer_hosts: [example.org]}\n"
         "collections: {sentinel-1-rtc: {name: RTC, access: {connections: 2}}, sentinel-2-l2a: {}}\n"
     )
     optical = radar("optical", collection="sentinel-2-l2a", assets={"B03": {"href": f"{WEB}/B03.tif"}},
@@ -379,3 +381,17 @@ def test_boxes_cover_an_area_and_waste_little() -> None:
     assert 1 <= len(boxes(shapely.MultiPolygon(steps))) <= 4
     many = shapely.MultiPolygon([shapely.box(x, 0, x + 0.5, 0.5) for x in range(-100, 100)])
     assert len(boxes(many)) <= 2
+
+
+def test_the_reach_ends_the_search_for_mosaics(tmp_path: Path) -> None:
+    place = static(tmp_path / "static", [mosaic(2015), mosaic(2021), at("2024-05-01")])
+    found = look(place, start=datetime(2024, 4, 1), end=datetime(2024, 6, 1), reach=timedelta(days=5 * 366))
+    assert [one.id for one in found.acquisitions] == ["mosaic-2021", "2024-05-01"]
+
+
+def test_every_item_of_a_catalog_for_the_doctor(tmp_path: Path) -> None:
+    place = static(tmp_path / "static", [at("2024-05-01"), radar("broken", assets=7)])
+    (good_name, good), (bad_name, bad) = catalog_items(place)
+    assert isinstance(good, pystac.Item)
+    assert isinstance(bad, CatalogError)
+    assert (Path(good_name).name, Path(bad_name).name) == ("0.json", "1.json")

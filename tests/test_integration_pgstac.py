@@ -74,8 +74,8 @@ def load(items: Records, folder: Path, variables: Mapping[str, str]) -> None:
     """Migrate the database and load items, with a collection for each."""
     nowhere = {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}}
     collections = [
-        {"type": "Collection", "id": name, "stac_version": "1.0.0", "description": name, "license": "other", "links": [],
-         "extent": nowhere}
+        {"type": "Collection", "id": name, "stac_version": "1.0.0", "description": name, "license": "other",
+         "links": [], "extent": nowhere}
         for name in sorted({item["collection"] for item in items})
     ]  # fmt: skip
     for name, records in (("collections", collections), ("items", items)):

@@ -67,7 +67,7 @@ def map_flood(
     if weights is not None and not 0.7 < job.resolution / NETWORK_PIXEL_M < 1.5:
         say(f"note: the network was trained at {NETWORK_PIXEL_M:g} m, not {job.resolution:g} m; trust physics more")
     for problem in plan.problems:
-        say(f"left out: {problem}")
+        say(f"catalog: {problem}")
     clock["prepare"] = perf_counter()
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()

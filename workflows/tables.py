@@ -60,7 +60,7 @@ def show_plan(plan: Plan, out: Console) -> None:
     for window, sensors in plan.missing.items():
         say(out, f"missing {window} the flood: {', '.join(sensors)}")
     for problem in plan.problems:
-        say(out, f"left out: {problem}")
+        say(out, f"catalog: {problem}")
 
 
 def _units_table(plan: Plan) -> Table:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import requests
 
-from catalogs.endpoint import SUFFIXES, Endpoint, known_endpoints, read_endpoint
+from catalogs.endpoint import SUFFIXES, Endpoint, is_known, known_endpoints, read_endpoint
 from catalogs.errors import SearchError
 from catalogs.hrefs import is_web
 from catalogs.http import session as new_session
@@ -20,11 +20,6 @@ from catalogs.sources.query import Entry, Query, renamed
 from catalogs.sources.static import crawl
 
 PARQUET = (".parquet", ".geoparquet")
-
-
-def is_known(catalog: str | Path) -> bool:
-    """Whether `catalog` is the id of a known endpoint; a folder of that name is written ./NAME."""
-    return str(catalog) in known_endpoints()
 
 
 def entries(catalog: str | Path, query: Query, problems: list[str]) -> Iterator[Entry]:
