@@ -124,8 +124,10 @@ def _absolute(item: pystac.Item, asset: pystac.Asset, root: str | Path | None) -
     """The asset's absolute address, allowed before and after it is resolved against the item's."""
     relative = not is_web(asset.href) and not asset.href.startswith("/")
     check_href(asset.href, "/" if relative else root)  # where a relative one leads is checked below
+    if not relative:
+        return asset.href
     absolute = asset.get_absolute_href()
-    if absolute is None or (relative and item.get_self_href() is None):
+    if absolute is None or item.get_self_href() is None:
         raise ItemError(
             f"item {item.id}",
             f"the relative address {asset.href!r} and no self link",

@@ -61,18 +61,18 @@ def patience(environment: Mapping[str, str] = os.environ) -> Patience:
     return Patience(**changes)
 
 
-def session(connections: int = OPEN.connections) -> requests.Session:
+def session(connections: int = OPEN.connections, limits: Patience | None = None) -> requests.Session:
     """A session that repeats what may succeed, waits as `patience()` says, and follows redirects to http(s) only.
 
     429 and 5xx (honouring Retry-After), refused, cut and silent connections are asked for again, POST like GET:
     searches change nothing. What the last attempt gave is returned whatever its status, or raised
     (`requests.RequestException`). All sessions of a process share their connections, at most `connections` to a
     host. With `stream=True` the body is the caller's to read and is not asked for again; close the response, or the
-    host's places run out.
+    host's places run out. `limits` stands in for `patience()`.
     """
     made = requests.Session()
     for scheme in ("http://", "https://"):
-        made.mount(scheme, _adapter(connections, patience()))
+        made.mount(scheme, _adapter(connections, limits or patience()))
     return made
 
 

@@ -33,8 +33,11 @@ def read_item(path: Path) -> pystac.Item:
     return item_from(data, str(path), f"item file {path}")
 
 
-def item_from(data: Any, home: str, name: str) -> pystac.Item:
-    """The item of a JSON value, which is used up. `home` becomes its self link; raises `SearchError` naming `name`."""
+def item_from(data: Any, home: str, name: str, links: bool = True) -> pystac.Item:
+    """The item of a JSON value, which is used up. `home` becomes its self link, the only one where not `links`.
+
+    Raises `SearchError`, which names `name`.
+    """
     try:
         if not isinstance(data, dict) or data.get("type") != "Feature":
             kind = data.get("type") if isinstance(data, dict) else type(data).__name__
@@ -42,7 +45,8 @@ def item_from(data: Any, home: str, name: str) -> pystac.Item:
         for field, kinds in _FIELDS.items():
             if not isinstance(data.get(field), kinds):
                 raise ValueError(f"{field} {data.get(field)!r}")
-        data["links"] = [link for link in data.get("links") or () if link.get("rel") != "self"]
+        kept = data.get("links") or () if links else ()
+        data["links"] = [link for link in kept if link.get("rel") != "self"]
         data["links"].append({"rel": "self", "href": home})
         return pystac.Item.from_dict(data, migrate=False, preserve_dict=False)
     except Exception as error:  # pystac raises whatever the broken JSON leads to

@@ -27,10 +27,10 @@ def cut(geometry: BaseGeometry) -> BaseGeometry:
 
     A ring crosses where its longitudes jump by more than 180°, or where they run beyond ±180.
     """
-    parts = [_cut(part) if _crosses(part) else part for part in shapely.get_parts(geometry)]
-    if all(new is old for new, old in zip(parts, shapely.get_parts(geometry), strict=True)):
+    parts = shapely.get_parts(geometry)
+    if not any(_crosses(part) for part in parts):
         return geometry
-    return merged(parts)
+    return merged(_cut(part) if _crosses(part) else part for part in parts)
 
 
 def merged(geometries: Iterable[BaseGeometry]) -> BaseGeometry:

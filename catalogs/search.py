@@ -210,7 +210,7 @@ def _item(entry: Entry, region: BaseGeometry, problems: list[str], findings: Fin
         problems.append(f"{entry.name}: {footprint.note}")
     for finding in schema_findings(data):
         findings.setdefault((str(data.get("collection")), finding), []).append(str(data.get("id")))
-    return FoundItem(entry.name, item_from(data, entry.home, "the item"), entry.home, entry.access)
+    return FoundItem(entry.name, item_from(data, entry.home, "the item", links=False), entry.home, entry.access)
 
 
 def _is_new(found: FoundItem, homes: dict[tuple[object, object], str], problems: list[str]) -> bool:

@@ -6,6 +6,8 @@ import json
 import re
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -15,7 +17,9 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import requests
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
 
@@ -33,6 +37,10 @@ class Answer:
     """No answer; the connection is reset."""
     wait: float = 0.0
     """Seconds of silence before anything is sent."""
+
+    def __str__(self) -> str:
+        names = [str(self.status or ""), "cut" * self.cut, "reset" * self.reset, "slow" * bool(self.wait)]
+        return "".join(names) or "fine"
 
 
 FINE = Answer()
@@ -231,3 +239,44 @@ class _Tokens(_Quiet):
     def do_GET(self) -> None:
         body = json.dumps(self.service.give(urlsplit(self.path).path.removeprefix("/token"))).encode()
         self.reply(200, {"Content-Type": "application/json"}, body)
+
+
+class Bucket:
+    """An S3 service in a process of its own (moto), and the environment that leads to it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self._process.stderr is not None
+        told = next(line for line in self._process.stderr if "Running on http" in line)
+        self.host = told.split("http://")[1].split()[0].strip("/")
+        self._log = threading.Thread(target=self._process.stderr.read, daemon=True)  # or it fills the pipe
+        self._log.start()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_S3_ENDPOINT": self.host,
+            "AWS_HTTPS": "NO",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+        }
+
+    def put(self, bucket: str, files: dict[str, Path]) -> None:
+        """Make a bucket of these files, each under its key."""
+        for key, content in [("", b""), *((f"/{key}", path.read_bytes()) for key, path in files.items())]:
+            address = f"http://{self.host}/{bucket}{quote(key)}"
+            requests.put(address, data=content, headers=_AWS, timeout=30).raise_for_status()
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._log.join()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+
+_AWS = {"Authorization": "AWS4-HMAC-SHA256 Credential=testing/20240101/us-east-1/s3/aws4_request"}
