@@ -15,7 +15,7 @@ import pystac
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from catalogs import collection as collections
+from catalogs import collection as known
 from catalogs.acquisition import to_acquisition
 from catalogs.errors import CatalogError, ItemError, SearchError
 from catalogs.footprints import footprint_of, is_wide, lonlat_box
@@ -116,7 +116,7 @@ def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | Cata
     Raises `SearchError`.
     """
     problems: list[str] = []
-    query = Query(shapely.box(-180.0, -90.0, 180.0, 90.0), *EVER, (), tuple(collections.known_collections()))
+    query = Query(shapely.box(-180.0, -90.0, 180.0, 90.0), *EVER, (), tuple(known.known_collections()))
     for entry in entries(catalog, query, problems):
         try:
             yield entry.name, item_from(entry.data, entry.home, f"item file {entry.name}")
@@ -156,10 +156,10 @@ def _wanted(sensors: Collection[Sensor]) -> tuple[tuple[str, ...], tuple[str, ..
     """Ids of the collections that hold passes of some sensors, and of those that hold mosaics."""
     passes: list[str] = []
     references: list[str] = []
-    for name, record in collections.known_collections().items():
-        if isinstance(record, collections.SelfDescribing) and set(record.sensors) & set(sensors):
+    for name, record in known.known_collections().items():
+        if isinstance(record, known.SelfDescribing) and set(record.sensors) & set(sensors):
             passes.append(name)
-        elif isinstance(record, collections.Collection) and record.sensor in sensors:
+        elif isinstance(record, known.Collection) and record.sensor in sensors:
             (references if record.reference_only else passes).append(name)
     return tuple(passes), tuple(references)
 
@@ -170,10 +170,10 @@ def _overlaps(acquisition: Acquisition, start: datetime, end: datetime, earliest
 
 def _is_wanted(identifier: str | None, sensors: Collection[Sensor]) -> bool:
     """False of ground data and other sensors; True of an unknown collection, which is a problem to be told."""
-    record = collections.known_collections().get(str(identifier))
-    if isinstance(record, collections.Collection):
+    record = known.known_collections().get(str(identifier))
+    if isinstance(record, known.Collection):
         return record.sensor in sensors
-    return record is None or isinstance(record, collections.SelfDescribing)
+    return record is None or isinstance(record, known.SelfDescribing)
 
 
 def _items(catalog: str | Path, query: Query, problems: list[str], findings: Findings) -> Iterator[FoundItem]:

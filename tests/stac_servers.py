@@ -63,6 +63,7 @@ class BrokenApi:
         self.page, self.methods, self.declares = page, methods, declares
         self.searches: list[dict[str, Any]] = []
         """What each search asked, its `method` and `headers` among it."""
+        self.landings = 0
         handler = type("_BoundHandler", (_Handler,), {"api": self})
         self._server = _Server(("127.0.0.1", 0), handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -106,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path.rstrip("/") == "":
+            self.api.landings += 1
             self.reply(200, {}, json.dumps(self.api.landing()).encode())
         else:
             self.search("GET", {key: values[0] for key, values in parse_qs(parts.query).items()})

@@ -74,6 +74,14 @@ def test_pages_are_followed_to_the_end_by_post(start: Start) -> None:
     assert api.searches[1]["limit"] == 100  # merged with the first body
 
 
+def test_what_a_search_costs(start: Start) -> None:
+    """The landing page, and one search for passes and one for mosaics; nothing is asked twice."""
+    api = start(paged([FIRST]))
+    look(api.url)
+    assert len(api.searches) == 2
+    assert api.landings == 1
+
+
 def test_get_where_the_api_has_no_post(start: Start) -> None:
     def page(api: BrokenApi, asked: dict[str, Any]) -> Reply:
         return page_of([FIRST], {"href": f"{api.url}/search?page=2"}) if "page" not in asked else page_of([SECOND])

@@ -22,6 +22,8 @@ from stac_validation import validate_item
 from catalogs.endpoint import known_endpoints
 from catalogs.errors import BrokenOffError, CatalogError, SearchError
 from catalogs.search import Found, catalog_items, find_items, search
+from catalogs.sources import documents
+from catalogs.sources import static as static_source
 from catalogs.sources.choose import endpoint_of
 from catalogs.sources.parquet import matching_groups
 from catalogs.sources.query import Query, boxes
@@ -190,6 +192,27 @@ def test_links_are_followed_once_and_loops_end(web: FileServer) -> None:
         "/tree/part/1.json",
         "/tree/part/catalog.json",
     ]  # fmt: skip  (the first document once more, to learn that it is no API)
+
+
+def test_a_catalog_without_end_is_an_error(web: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    static(web.folder / "tree", [at("2024-05-01", str(number)) for number in range(20)])
+    assert len(look(f"{web.url}/tree/catalog.json").acquisitions) == 20
+    assert web.busiest <= 8
+    monkeypatch.setattr(static_source, "MOST_DOCUMENTS", 10)
+    for place in (f"{web.url}/tree/catalog.json", web.folder / "tree"):
+        with pytest.raises(BrokenOffError, match="over 10 documents"):
+            look(place)
+    monkeypatch.setattr(documents, "MOST_BYTES", 50)
+    with pytest.raises(SearchError, match="a smaller document"):
+        look(f"{web.url}/tree/catalog.json")
+
+
+def test_an_api_that_cannot_be_searched_is_no_static_catalog(web: FileServer) -> None:
+    conforms = ["http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core"]
+    landing = {"type": "Catalog", "id": "x", "conformsTo": conforms}
+    (web.folder / "index.json").write_text(json.dumps(landing))
+    with pytest.raises(SearchError, match="an API without item search"):
+        look(f"{web.url}/index.json")
 
 
 def test_one_missing_document_of_the_web_is_named_and_a_sick_server_ends_the_search(web: FileServer) -> None:

@@ -31,8 +31,16 @@ _NARROW = "Ask for a smaller area or fewer days, or tell the provider."
 
 
 def is_api(landing: Any) -> bool:
-    """Whether a document is the landing page of a STAC API."""
-    return isinstance(landing, dict) and _search_link(landing, "") is not None
+    """Whether a document is the landing page of a STAC API that can be searched.
+
+    Raises `SearchError` for an API that cannot: its items are on no link that a static catalog has.
+    """
+    if not isinstance(landing, dict):
+        return False
+    if _search_link(landing, "") is None and isinstance(landing.get("conformsTo"), list):
+        found, expected = "an API without item search", "a static catalog, or a STAC API with item search"
+        raise SearchError(f"catalog {landing.get('id')}", found, expected, "Ask the provider for a STAC API.")
+    return _search_link(landing, "") is not None
 
 
 def api_entries(
@@ -169,7 +177,9 @@ def _search_link(landing: dict[str, Any], base: str) -> tuple[str, str | None] |
     """Address of the item search, and the method it must be asked by where the landing page names only GET."""
     links = [link for link in _links_of(landing) if link.get("rel") == "search" and isinstance(link.get("href"), str)]
     if not links:
-        return None
+        conforms = landing.get("conformsTo")
+        declared = isinstance(conforms, list) and any("/item-search" in str(name) for name in conforms)
+        return (f"{base.rstrip('/')}/search", None) if declared else None
     methods = {str(link.get("method", "POST")).upper() for link in links}
     return urljoin(base, links[0]["href"]), None if "POST" in methods else "GET"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import requests
 
-from catalogs.endpoint import SUFFIXES, Endpoint, is_known, known_endpoints, read_endpoint
+from catalogs.endpoint import SUFFIXES, Endpoint, known_endpoints, read_endpoint
 from catalogs.errors import SearchError
 from catalogs.hrefs import is_web
 from catalogs.http import session as new_session
@@ -24,15 +25,17 @@ PARQUET = (".parquet", ".geoparquet")
 
 def entries(catalog: str | Path, query: Query, problems: list[str]) -> Iterator[Entry]:
     """What a catalog of whichever kind gives for a query; adds to `problems`. Raises `SearchError`."""
-    endpoint, single = endpoint_of(catalog), not is_named(catalog)
+    endpoint, landing = endpoint_of(catalog), None
     with new_session(endpoint.access.connections) as session:
         credential = endpoint.credential()
         if credential is not None:
             send_header(session, endpoint.url, *credential)
-        if single and endpoint.kind == "static" and is_web(endpoint.url):
-            landing = read_document(endpoint.url, session)
-            endpoint = endpoint.model_copy(update={"kind": "api" if is_api(landing) else "static"})
-        yield from _entries(endpoint, query, session, problems)
+        if endpoint.kind == "api":
+            landing = read_object(endpoint.url, session)
+        elif endpoint.kind == "static" and is_web(catalog):  # only the document itself tells of which kind it is
+            document = read_document(endpoint.url, session)
+            landing = document if is_api(document) else None
+        yield from _entries(endpoint, landing, query, session, problems)
 
 
 def endpoint_of(catalog: str | Path) -> Endpoint:
@@ -53,23 +56,20 @@ def endpoint_of(catalog: str | Path) -> Endpoint:
     return _made(str(path), "parquet" if path.suffix.lower() in PARQUET else "static")
 
 
-def is_named(catalog: str | Path) -> bool:
-    """Whether an endpoint record says of what kind the catalog is."""
-    return is_known(catalog) or (not is_web(catalog) and Path(catalog).suffix.lower() in SUFFIXES)
-
-
 def _made(url: str, kind: str) -> Endpoint:
     return Endpoint.model_validate({"id": url, "title": url, "url": url, "kind": kind})
 
 
-def _entries(endpoint: Endpoint, query: Query, session: requests.Session, problems: list[str]) -> Iterator[Entry]:
+def _entries(
+    endpoint: Endpoint, landing: dict[str, Any] | None, query: Query, session: requests.Session, problems: list[str]
+) -> Iterator[Entry]:
     missing = missing_collections(endpoint, query)
     if missing is not None:
         problems.append(missing)
+    elif landing is not None:
+        yield from api_entries(endpoint, landing, query, session)
     elif endpoint.kind == "parquet":
         yield from parquet_entries(endpoint, query, session)
-    elif endpoint.kind == "api":
-        yield from api_entries(endpoint, read_object(endpoint.url, session), query, session)
     else:
         ours = {theirs: mine for mine, theirs in endpoint.names().items()}
         for entry in _static(endpoint.url, session, problems):
