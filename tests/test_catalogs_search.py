@@ -18,6 +18,7 @@ from servers import Answer, FileServer
 from stac_geoparquet.arrow import parse_stac_items_to_parquet
 from stac_servers import BrokenApi, page_of, rustac_api
 from stac_validation import validate_item
+from test_catalogs_publish import write_raster
 
 from catalogs.endpoint import known_endpoints
 from catalogs.errors import BrokenOffError, CatalogError, SearchError
@@ -259,6 +260,17 @@ def test_a_folder_of_items_and_products(shared: Path, tmp_path: Path) -> None:
     assert "N23W161_20_MOS_F02DAR.tar.gz" in problem
     assert "ingest it first" in problem
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_with_a_description_is_searched_without_a_catalog(tmp_path: Path) -> None:
+    write_raster(tmp_path / "vv.tif")
+    text = "products:\n  - {files: vv.tif, sensor: sentinel-1, quantity: gamma0, scale: power, bands: {VV: 1}, date: "
+    (tmp_path / "overbank.yaml").write_text(text + "2024-05-01}\n")
+    (scene,) = look(tmp_path).acquisitions
+    assert scene.layers["VV"][0].href == str(tmp_path / "vv.tif")
+    (tmp_path / "overbank.yaml").write_text(text + "soon}\n")
+    with pytest.raises(SearchError, match=r"overbank\.yaml, line 2.*soon"):
+        look(tmp_path)
 
 
 def test_an_item_found_twice_is_used_once(tmp_path: Path) -> None:

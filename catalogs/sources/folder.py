@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from catalogs.errors import SearchError
+from catalogs.errors import CatalogError, SearchError
 from catalogs.sources.documents import read_document
 from catalogs.sources.query import Entry
 from catalogs.sources.static import items_in
@@ -26,7 +26,10 @@ def folder_entries(folder: Path, session: requests.Session, problems: list[str])
     """
     from catalogs.products import describe  # the formats read items themselves: here, so that none waits for the other
 
-    described = describe(folder)
+    try:
+        described = describe(folder)
+    except CatalogError as problem:  # a mistake in the folder's overbank.yaml
+        raise SearchError(*problem.args) from problem
     problems.extend(described.problems)
     for item in described.items:
         yield Entry(
