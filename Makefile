@@ -46,5 +46,5 @@ imports: $(STAMP)
 
 pytest: $(STAMP)
 	@echo "== pytest, with coverage; the leaves need $(LEAF_COVERAGE) %"
-	$(BIN)/pytest --cov --cov-report=
+	$(BIN)/pytest -m 'not integration' --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --include='$(LEAVES)' --fail-under=$(LEAF_COVERAGE)

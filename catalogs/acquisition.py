@@ -15,6 +15,7 @@ from pystac.utils import str_to_datetime
 from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerName, LayerRule, collection_for
 from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
+from catalogs.footprints import footprint_json
 from catalogs.hrefs import check_href, is_remote
 from catalogs.identity import baseline_of, orbits_of, part_of, platform_of, updated_of
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer
@@ -57,7 +58,7 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
             layers={str(name): (layer,) for name, layer in layers.items()},
             mask_scheme=collection.mask_scheme if "mask" in layers else None,
             reference_only=collection.reference_only and end - start > SNAPSHOT,
-            footprint=item.geometry or {},
+            footprint=footprint_json(item),
             bytes=_total_bytes(item, assets, layers),
             version=_version(item, assets, layers),
             baseline=baseline_of(item.id, item.properties),
@@ -130,8 +131,10 @@ def _absolute(item: pystac.Item, asset: pystac.Asset, root: str | Path | None) -
     """The asset's absolute address, allowed before and after it is resolved against the item's."""
     relative = not is_remote(asset.href) and not asset.href.startswith("/")
     check_href(asset.href, "/" if relative else root)  # where a relative one leads is checked below
+    if not relative:
+        return asset.href
     absolute = asset.get_absolute_href()
-    if absolute is None or (relative and item.get_self_href() is None):
+    if absolute is None or item.get_self_href() is None:
         raise ItemError(
             f"item {item.id}",
             f"the relative address {asset.href!r} and no self link",

@@ -34,6 +34,10 @@ class SearchError(CatalogError):
     """A catalog that is missing, broken or of a kind that cannot be searched."""
 
 
+class BrokenOffError(SearchError):
+    """A search that could not be completed: a server is away, refuses, or does not keep to the rules."""
+
+
 class ProductError(CatalogError):
     """A product on disk (archive, folder, GeoTIFF) that cannot become an item."""
 

@@ -1,34 +1,44 @@
-"""Area and dates → acquisitions, from a static STAC catalog on this disk.
+"""Area and dates → acquisitions, from every kind of catalog, with the same answer for the same items.
 
-Item files are read one by one here rather than through `pystac.Catalog`: one broken file must become a
-named problem, not the end of the search. Search through a STAC API and over HTTP comes with the next issue;
-it joins `search` behind the same signature.
+A source (`catalogs/sources`) may give more than was asked for, and broken items: servers ignore filters in silence.
+What counts is decided here, item by item; one that cannot be used becomes a named problem, not the end of the search.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import pystac
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from catalogs import collection as known
 from catalogs.acquisition import to_acquisition
-from catalogs.collection import ancillary_collections
-from catalogs.errors import CatalogError, SearchError
-from catalogs.hrefs import is_remote, is_web
+from catalogs.errors import CatalogError, ItemError, SearchError
+from catalogs.footprints import footprint_of, is_wide, lonlat_box
+from catalogs.hrefs import is_remote
+from catalogs.items import item_from, read_item
+from catalogs.lonlat import cut
 from catalogs.passes import passes
-from catalogs.records import OPEN, SENSORS, Access, Acquisition, Record, Sensor
+from catalogs.records import SENSORS, Access, Acquisition, Record, Sensor
+from catalogs.sources.choose import entries
+from catalogs.sources.query import Entry, Query
 from catalogs.times import utc
+from catalogs.validity import schema_findings
+
+__all__ = ["Area", "Found", "FoundItem", "catalog_items", "find_items", "missing_files", "read_item", "search"]
 
 Area: TypeAlias = tuple[float, float, float, float] | BaseGeometry
-"""West, south, east, north in degrees, or a geometry in longitude and latitude."""
+"""West, south, east, north in degrees (west > east crosses ±180°), or a geometry in longitude and latitude."""
 
-_CORRECT = "Correct the file, or take its link out of the catalog."
+EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+Findings: TypeAlias = dict[tuple[str, str], list[str]]
+"""Ids of items by their collection and what is wrong with them."""
+NAMED = 6
+"""Items of one finding that are named; the others are counted."""
 
 
 class Found(Record):
@@ -42,39 +52,6 @@ class Found(Record):
     """One sentence each: which product was found twice, and which of the two is read."""
 
 
-def search(
-    catalog: str | Path,
-    *,
-    area: Area,
-    start: datetime,
-    end: datetime,
-    sensors: Collection[Sensor] = SENSORS,
-) -> Found:
-    """Acquisitions that touch `area` and overlap start … end (UTC where no zone is given).
-
-    A product over months (`reference_only`) also counts when it ends before `start`. `catalog` is a folder
-    with a catalog.json, or a STAC catalog or collection file. Raises `SearchError` when it cannot be
-    searched; what is wrong with single items is in `Found.problems`.
-    """
-    region = shapely.box(*area) if isinstance(area, tuple) else area
-    window = utc(start), utc(end)
-    root = _catalog_file(catalog)
-    acquisitions: list[Acquisition] = []
-    problems: list[str] = []
-    for path in _item_files(root, problems):
-        try:
-            acquisition = _acquisition(path, root, region)
-        except CatalogError as error:
-            problems.append(f"{path}: {error}")
-            continue
-        if acquisition and acquisition.sensor in sensors and _overlaps(acquisition, *window):
-            missing = missing_files(acquisition)
-            problems.extend(f"{path}: {name} does not exist; the acquisition is left out" for name in missing)
-            acquisitions.extend([] if missing else [acquisition])
-    whole, notes = passes(acquisitions)
-    return Found(acquisitions=whole, problems=tuple(problems), notes=notes)
-
-
 class FoundItem(NamedTuple):
     """An item over the area, not yet understood as a product."""
 
@@ -86,20 +63,72 @@ class FoundItem(NamedTuple):
     access: Access
 
 
+def search(
+    catalog: str | Path,
+    *,
+    area: Area,
+    start: datetime,
+    end: datetime,
+    sensors: Collection[Sensor] = SENSORS,
+    reach: timedelta | None = None,
+) -> Found:
+    """Acquisitions that touch `area` and overlap start … end (UTC where no zone is given).
+
+    A product over months (`reference_only`) also counts when it ends before `start`, by no more than `reach` where
+    that is given. `catalog` is a static catalog
+    (a file, a folder or an http(s) address), a folder of items and products, a STAC API's address, a stac-geoparquet
+    file, the id of a known endpoint, or an endpoint's YAML. Raises `SearchError` when it cannot be searched to the
+    end; what is wrong with single items is in `Found.problems`.
+    """
+    window = utc(start), utc(end)
+    earliest = EVER[0] if reach is None else window[0] - reach
+    dated, references = _wanted(sensors)
+    problems: list[str] = []
+    findings: Findings = {}
+    acquisitions: list[Acquisition] = []
+    for found in _items(catalog, Query(_region(area), *window, dated, references), problems, findings):
+        if not _is_wanted(found.item.collection_id, sensors):
+            continue
+        try:
+            acquisition = _acquisition(found)
+        except CatalogError as error:
+            problems.append(f"{found.name}: {error}")
+            continue
+        if acquisition.sensor in sensors and _overlaps(acquisition, *window, earliest):
+            missing = missing_files(acquisition)
+            problems.extend(f"{found.name}: {name} does not exist; the acquisition is left out" for name in missing)
+            acquisitions.extend([] if missing else [acquisition])
+    whole, notes = passes(acquisitions)
+    used = {(one.collection, one.id) for one in acquisitions}
+    return Found(acquisitions=whole, problems=(*problems, *_told(findings, used)), notes=notes)
+
+
 def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], problems: list[str]) -> Iterator[FoundItem]:
     """Items of the collections `wanted` (our ids) that touch an area, of whatever date: ground data.
 
     Adds to `problems`. Raises `SearchError` as `search` does.
     """
-    region = shapely.box(*area) if isinstance(area, tuple) else area
-    root = _catalog_file(catalog)
-    for path in _item_files(root, problems):
+    query = Query(_region(area), *EVER, (), tuple(sorted(wanted)))
+    for found in _items(catalog, query, problems, {}):
+        if found.item.collection_id in wanted:
+            yield found
+
+
+def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | CatalogError]]:
+    """Every item of a catalog with its place, or what is wrong with it; of an API those of the known collections.
+
+    Raises `SearchError`.
+    """
+    problems: list[str] = []
+    query = Query(shapely.box(-180.0, -90.0, 180.0, 90.0), *EVER, (), tuple(known.known_collections()))
+    for entry in entries(catalog, query, problems):
         try:
-            item = read_item(path)
-            if item.collection_id in wanted and _touches(item, region):
-                yield FoundItem(str(path), item, str(root), OPEN)
+            yield entry.name, item_from(entry.data, entry.home, f"item file {entry.name}")
         except CatalogError as error:
-            problems.append(f"{path}: {error}")
+            yield entry.name, error
+    for problem in problems:
+        remedy = "Correct the catalog."
+        yield str(catalog), SearchError(f"catalog {catalog}", problem, "a link that leads to an item", remedy)
 
 
 def missing_files(acquisition: Acquisition) -> list[str]:
@@ -108,103 +137,102 @@ def missing_files(acquisition: Acquisition) -> list[str]:
     return [href for href in hrefs if not is_remote(href) and not Path(href).is_file()]
 
 
-def _catalog_file(catalog: str | Path) -> Path:
-    """The catalog's own file on this disk."""
-    expected = "a folder with catalog.json, or a STAC catalog file"
-    if is_web(catalog):
-        remedy = "Searching a STAC API or a web catalog is not built yet: download it, or ingest local files."
-        raise SearchError(f"catalog {catalog}", "a web address", expected, remedy)
-    path = Path(catalog).expanduser().absolute()
-    path = path / "catalog.json" if path.is_dir() else path
-    if not path.is_file():
-        remedy = "Check the path, or make a catalog with `overbank catalog ingest FOLDER --out CATALOG`."
-        raise SearchError(f"catalog {catalog}", f"no file {path}", expected, remedy)
-    kind = _read_json(path).get("type")
-    if kind not in ("Catalog", "Collection"):
-        raise SearchError(f"catalog {path}", f"type {kind!r}", "type Catalog or Collection", "Give its catalog.json.")
-    return path
+def _acquisition(found: FoundItem) -> Acquisition:
+    """The record of an item. Raises `CatalogError` for whatever its fields hold."""
+    try:
+        return to_acquisition(found.item, catalog_root=found.root, access=found.access)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        what = f"a field of another type ({type(error).__name__}: {error})"
+        raise ItemError(f"item {found.item.id}", what, "fields as STAC defines them", "Correct the item.") from error
 
 
-def _item_files(root: Path, problems: list[str]) -> Iterator[Path]:
-    """Every item file below a catalog, each once, in the order of the links; adds to `problems`."""
-    waiting, seen = [root], {root}
-    while waiting:
-        path = waiting.pop(0)
-        for relation, target in _links(path, problems):
-            if target in seen:
+def _region(area: Area) -> BaseGeometry:
+    """The area in parts within ±180°. Raises `SearchError`."""
+    try:
+        region = lonlat_box(*area) if isinstance(area, tuple) else cut(area) if is_wide(area) else area
+    except ValueError as problem:
+        remedy = "Give west, south, east, north in degrees."
+        raise SearchError("the area", str(problem), "a box or a geometry", remedy) from problem
+    return region if region.is_valid else shapely.make_valid(region)
+
+
+def _wanted(sensors: Collection[Sensor]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids of the collections that hold passes of some sensors, and of those that hold mosaics."""
+    dated: list[str] = []
+    references: list[str] = []
+    for name, record in known.known_collections().items():
+        if isinstance(record, known.SelfDescribing) and set(record.sensors) & set(sensors):
+            dated.append(name)
+        elif isinstance(record, known.Collection) and record.sensor in sensors:
+            (references if record.reference_only else dated).append(name)
+    return tuple(dated), tuple(references)
+
+
+def _overlaps(acquisition: Acquisition, start: datetime, end: datetime, earliest: datetime) -> bool:
+    return acquisition.start <= end and acquisition.end >= (earliest if acquisition.reference_only else start)
+
+
+def _is_wanted(identifier: str | None, sensors: Collection[Sensor]) -> bool:
+    """False of ground data and other sensors; True of an unknown collection, which is a problem to be told."""
+    record = known.known_collections().get(str(identifier))
+    if isinstance(record, known.Collection):
+        return record.sensor in sensors
+    return record is None or isinstance(record, known.SelfDescribing)
+
+
+def _items(catalog: str | Path, query: Query, problems: list[str], findings: Findings) -> Iterator[FoundItem]:
+    """Items that touch the area, each once; adds to `problems`, and to `findings` what their schemas forbid."""
+    homes: dict[tuple[object, object], str] = {}
+    count = 0
+    shapely.prepare(query.region)
+    try:
+        for entry in entries(catalog, query, problems):
+            count += 1
+            try:
+                found = _item(entry, query.region, problems, findings)
+            except CatalogError as error:
+                problems.append(f"{entry.name}: {error}")
                 continue
-            seen.add(target)
-            if relation == "item":
-                yield target
-            else:
-                waiting.append(target)
+            if found is not None and _is_new(found, homes, problems):
+                yield found
+    except SearchError as broken:
+        if not count:
+            raise
+        thing, what, expected, remedy = broken.args
+        raise type(broken)(thing, f"{what}, after {count} items", expected, f"They are not used. {remedy}") from broken
 
 
-def _links(path: Path, problems: list[str]) -> list[tuple[str, Path]]:
-    """(relation, file) of a catalog's children and items."""
-    try:
-        links = _read_json(path).get("links", [])
-    except SearchError as error:
-        problems.append(str(error))
-        return []
-    targets: list[tuple[str, Path]] = []
-    for link in links if isinstance(links, list) else []:
-        relation, href = (link.get("rel"), link.get("href")) if isinstance(link, dict) else (None, None)
-        if relation not in ("child", "item"):
-            continue
-        if not isinstance(href, str) or "://" in href:
-            problems.append(f"{path}: the link {href!r} leads off this disk and is not followed yet")
-            continue
-        targets.append((relation, (path.parent / href).resolve()))
-    return targets
+def _item(entry: Entry, region: BaseGeometry, problems: list[str], findings: Findings) -> FoundItem | None:
+    """The item of an entry, or None where it lies elsewhere. Raises `CatalogError`."""
+    data = entry.data
+    if not isinstance(data, dict) or data.get("type") != "Feature":
+        return FoundItem(entry.name, item_from(data, entry.home, "the item"), entry.home, entry.access)  # which raises
+    footprint = footprint_of(data)
+    if not region.intersects(footprint.geometry):
+        return None
+    if footprint.note:
+        problems.append(f"{entry.name}: {footprint.note}")
+    for finding in schema_findings(data):
+        findings.setdefault((str(data.get("collection")), finding), []).append(str(data.get("id")))
+    return FoundItem(entry.name, item_from(data, entry.home, "the item", links=False), entry.home, entry.access)
 
 
-def _acquisition(path: Path, root: Path, region: BaseGeometry) -> Acquisition | None:
-    """The item of one file, or None when it lies elsewhere. Raises `CatalogError`."""
-    item = read_item(path)
-    if item.collection_id in ancillary_collections():
-        return None  # no scene; see catalogs.ancillary
-    return to_acquisition(item, catalog_root=root) if _touches(item, region) else None
+def _is_new(found: FoundItem, homes: dict[tuple[object, object], str], problems: list[str]) -> bool:
+    """Whether an item was not found before: pages overlap, and some catalogs hold two files of one id."""
+    key, home = (found.item.collection_id, found.item.id), str(found.item.get_self_href())
+    if key not in homes:
+        homes[key] = home
+        return True
+    if homes[key] != home:
+        problems.append(f"{found.name}: has the id of {homes[key]}, which is used instead of it")
+    return False
 
 
-def _touches(item: pystac.Item, region: BaseGeometry) -> bool:
-    try:
-        return bool(shapely.geometry.shape(item.geometry).intersects(region))
-    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
-        remedy = "Correct the item's geometry."
-        raise SearchError(f"item {item.id}", f"a geometry that fails: {error}", "GeoJSON", remedy) from error
-
-
-def read_item(path: Path) -> pystac.Item:
-    """A STAC item from a file, with its own place as self link. Raises `SearchError` when it is none.
-
-    A self link in the file, where the item once came from, is put aside: relative assets lie beside the file.
-    """
-    data = _read_json(path)
-    try:
-        if data.get("type") != "Feature":
-            raise ValueError(f"type {data.get('type')!r}")
-        data["links"] = [link for link in data.get("links", []) if link.get("rel") != "self"]
-        item = pystac.Item.from_dict(data, migrate=False)
-    except Exception as error:  # pystac raises whatever the broken JSON leads to
-        remedy = _CORRECT
-        raise SearchError(f"item file {path}", f"{type(error).__name__}: {error}", "a STAC item", remedy) from error
-    item.set_self_href(str(path))
-    return item
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError(f"a JSON {type(data).__name__}")
-    except (OSError, ValueError) as error:
-        remedy = _CORRECT
-        raise SearchError(f"file {path}", f"{type(error).__name__}: {error}", "a JSON object", remedy) from error
-    return data
-
-
-def _overlaps(acquisition: Acquisition, start: datetime, end: datetime) -> bool:
-    if acquisition.start > end:
-        return False
-    return acquisition.reference_only or acquisition.end >= start
+def _told(findings: Findings, used: set[tuple[str, str]]) -> Iterator[str]:
+    """A sentence for each finding about items that are used."""
+    for (collection, finding), ids in findings.items():
+        names = [name for name in dict.fromkeys(ids) if (collection, name) in used]
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            named = ", ".join(names[:NAMED]) + more
+            yield f"collection {collection}: {finding}: invalid by schema, used all the same ({named})"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from catalogs.endpoint import is_known
 from catalogs.records import SENSORS, Sensor
 from pipeline.errors import JobError
 from pipeline.yaml_lines import Lines, read_yaml
@@ -51,7 +52,7 @@ class Job(Record):
     """West, south, east, north in degrees, or a GeoJSON or GeoPackage file. West > east is a box across the
     antimeridian; longitudes beyond ±180 say the same."""
     catalog: str
-    """A static STAC catalog: path of its catalog.json."""
+    """Path of a catalog, a folder of items or a stac-geoparquet file, an http(s) address, or a known endpoint's id."""
     during: tuple[Moment, Moment]
     """First and last day of the flood window (the last one included)."""
     before: tuple[Moment, Moment] | None = None
@@ -156,7 +157,7 @@ def _resolved(job: Job, folder: Path) -> Job:
     }
     if job.science.endswith((".yaml", ".yml")):
         changes["science"] = str(folder / job.science)
-    if "://" not in job.catalog:
+    if "://" not in job.catalog and not is_known(job.catalog):
         changes["catalog"] = str(folder / job.catalog)
     return job.model_copy(update=changes)
 

@@ -118,7 +118,7 @@ def _scenes(
     if job.before is None:
         return during, (), found.problems + useless, _notes(found.notes, during)
     first, last = span(job.before)
-    past = search(job.catalog, area=area, start=first - REFERENCE_REACH, end=last, sensors=job.sensors)
+    past = search(job.catalog, area=area, start=first, end=last, sensors=job.sensors, reach=REFERENCE_REACH)
     usable = [scene for scene in past.acquisitions if _usable(scene)]
     whole = tuple(scene for scene in usable if not scene.reference_only and scene.end >= first and scene.end <= last)
     mosaics = [scene for scene in usable if scene.reference_only and scene.start <= last]

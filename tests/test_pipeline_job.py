@@ -322,3 +322,9 @@ def test_broken_science_file_is_a_mistake_in_the_job(tmp_path: Path) -> None:
     path.write_text("name: [\n")
     with pytest.raises(JobError):
         load_science(str(path))
+
+
+def test_the_id_of_a_known_endpoint_is_no_path(tmp_path: Path) -> None:
+    assert load_job(written(tmp_path, PLAIN.replace("catalog/catalog.json", "earth-search"))).catalog == "earth-search"
+    mine = load_job(written(tmp_path, PLAIN.replace("catalog/catalog.json", "./earth-search"))).catalog
+    assert Path(mine) == tmp_path.resolve() / "earth-search"

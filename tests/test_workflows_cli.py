@@ -69,7 +69,11 @@ MISTAKES = {
     "area at the pole": (JOB.replace("area.geojson", "[10, 80, 11, 90]"), 2, "where UTM ends"),
     "no scene found": (JOB.replace("2024-02-1", "2025-02-1"), 5, "widen `during`"),
     "missing catalog": (JOB.replace("catalog.json", "gone.json"), 3, "overbank catalog ingest"),
-    "web catalog": (JOB.replace("catalog: catalog.json", "catalog: https://a.example/v1"), 3, "not built yet"),
+    "web catalog": (
+        JOB.replace("catalog: catalog.json", "catalog: http://127.0.0.1:9/v1"),
+        3,
+        "Check the address and the network",
+    ),
     "missing field": (JOB.replace("catalog: catalog.json\n", ""), 1, "the field 'catalog' is missing; add it"),
     "missing reference": (JOB + "reference_water: gone.tif\n", 8, "gone.tif is not there"),
     "unknown collection": (JOB + "reference_water: jrc-gws\n", 8, "did you mean 'jrc-gsw'?"),
@@ -87,6 +91,7 @@ def test_a_mistake_is_one_message_before_any_pixel(
 ) -> None:
     text, line, remedy = MISTAKES[name]
     monkeypatch.setattr(rasterio, "open", no_pixels)
+    monkeypatch.setenv("OVERBANK_HTTP_ATTEMPTS", "1")
     job = write_job(catalog, text)
     rest = ["--out", str(tmp_path / "run")] if verb == "map" else []
     result = CliRunner().invoke(app, [verb, str(job), *rest])

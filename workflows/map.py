@@ -69,7 +69,7 @@ def map_flood(
     for note in plan.notes:
         say(f"note: {note}")
     for problem in plan.problems:
-        say(f"left out: {problem}")
+        say(f"catalog: {problem}")
     clock["prepare"] = perf_counter()
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()

@@ -51,6 +51,7 @@ def _located(job_file: Path, problem: Exception) -> JobError:
     """The same mistake with the line of the job that it comes from."""
     told = str(problem)
     field = "during" if told.startswith("no scene found") else told.replace(" ", ":").split(":", maxsplit=1)[0]
+    field = "catalog" if isinstance(problem, SearchError) and field != "area" else field
     line = read_yaml(job_file)[1].get((field,))
     return JobError(f"{job_file} line {line}: {told}" if line else f"{job_file}: {told}")
 

@@ -62,9 +62,7 @@ def show_plan(plan: Plan, out: Console) -> None:
     for note in plan.notes:
         say(out, f"note: {note}")
     for problem in plan.problems:
-        say(out, f"left out: {problem}")
-    for note in plan.notes:
-        say(out, f"used once: {note}")
+        say(out, f"catalog: {problem}")
 
 
 def _units_table(plan: Plan) -> Table:

@@ -12,8 +12,8 @@ import pystac
 from catalogs.collection import Collection, LayerName, known_collections
 from catalogs.encoding import band_fields, scale_and_offset
 from catalogs.errors import CatalogError, ProductError
+from catalogs.items import read_item
 from catalogs.publish import SceneFile, scene_item
-from catalogs.search import read_item
 
 COLLECTION = "sentinel-2-l2a"
 
