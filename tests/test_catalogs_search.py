@@ -345,7 +345,7 @@ def test_known_endpoints_say_what_their_files_ask() -> None:
     assert known["earth-search"].access_of("sentinel-1-grd").requester_pays
     assert not known["earth-search"].access_of("sentinel-2-l2a").requester_pays
     assert known["asf-opera"].access.bearer == "EARTHDATA_TOKEN"
-    assert known["asf-opera"].names()["opera-rtc-s1"] == "OPERA_L2_RTC-S1_V1_1"
+    assert list(known["asf-opera"].collections) == ["OPERA_L2_RTC-S1_V1_1"]
     assert endpoint_of("earth-search") is known["earth-search"]
     assert all(endpoint.url.startswith("https://") for endpoint in known.values())
 
