@@ -24,8 +24,10 @@ from harmonization.optical import (
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
 from pipeline.align import Kind, align
-from pipeline.read import NativeWindow, read_window
+from pipeline.errors import PipelineError
+from pipeline.read import Piece, read_window
 from pipeline.science import Science
+from pipeline.swath import SwathWindow, calibrated, incidence_on
 
 Array = NDArray[np.float32]
 
@@ -54,17 +56,32 @@ MASKS: dict[str, dict[int, Reason]] = {
 """What the values of a radar mask mean; all others are valid."""
 
 
-def decode(scene: Acquisition, box: GeoBox, science: Science, looks: float, noise_db: Mapping[str, float]) -> Bundle:
+Elevation = Sequence[RasterLayer]
+"""Rasters of the ground's height in metres above the ellipsoid: the first that knows a pixel counts. Heights above the
+geoid (Copernicus DEM) need its undulation as the record's `offset`."""
+
+
+def decode(
+    scene: Acquisition,
+    box: GeoBox,
+    science: Science,
+    looks: float,
+    noise_db: Mapping[str, float],
+    elevation: Elevation = (),
+) -> Bundle:
     """The bundle of one acquisition on a GeoBox; where the scene does not reach, NaN and "outside swath".
 
-    `looks`, `noise_db`: of the prepare stage (radar). Errors of reading name the file.
+    `looks`, `noise_db`: of the prepare stage (radar). `elevation` places products in radar geometry; others ignore
+    it. Errors of reading name the file.
     """
     if scene.kind == "radar":
-        return _radar(scene, box, science, looks, noise_db)
+        return _radar(scene, box, science, looks, noise_db, elevation)
     return _optical(scene, box, science)
 
 
-def radar_power(scene: Acquisition, box: GeoBox, science: Science) -> tuple[dict[str, Array], int]:
+def radar_power(
+    scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation = ()
+) -> tuple[dict[str, Array], int]:
     """Aligned, multilooked linear power by polarization, NaN where not observed; and the side of its cell in pixels.
 
     The boxcar is so many native pixels wide, then the cell is as wide as boxcar and point spread together.
@@ -72,22 +89,26 @@ def radar_power(scene: Acquisition, box: GeoBox, science: Science) -> tuple[dict
     assert scene.band is not None
     width = science.multilook[scene.band]
     power, cells = {}, [1]
+    height = _height(scene, box, elevation)
     for name in scene.polarizations:
-        windows = [_power(raster, box) for raster in scene.layers[name]]
+        windows = [_power(raster, box, height) for raster in scene.layers[name]]
         power[name] = multilook(_mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
         cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
 
 
-def _mosaic(windows: Sequence[NativeWindow | None], box: GeoBox, kind: Kind) -> Array:
+def _mosaic(windows: Sequence[Piece | None], box: GeoBox, kind: Kind) -> Array:
     """The aligned windows of all slices as one; where they overlap the first that saw a pixel counts."""
     pieces = [align(window, box, kind) for window in windows if window is not None]
-    if not pieces:
-        return align(None, box, kind)
-    return reduce(lambda upper, lower: np.where(np.isnan(upper), lower, upper), pieces)
+    return _over(pieces) if pieces else align(None, box, kind)
 
 
-def odd_pixels(windows: Sequence[NativeWindow | None], box: GeoBox, native_pixels: float) -> int:
+def _over(layers: Sequence[Array]) -> Array:
+    """Arrays of one grid laid over each other: the first that is not NaN counts."""
+    return reduce(lambda upper, lower: np.where(np.isnan(upper), lower, upper), layers)
+
+
+def odd_pixels(windows: Sequence[Piece | None], box: GeoBox, native_pixels: float) -> int:
     """So many native pixels as an odd number of pixels of the target, at least one."""
     pixel = next((window.pixel for window in windows if window is not None), None)
     if pixel is None:
@@ -96,27 +117,29 @@ def odd_pixels(windows: Sequence[NativeWindow | None], box: GeoBox, native_pixel
     return max(1, round((native_pixels * ratio - 1.0) / 2.0) * 2 + 1)
 
 
-def copolar(power: Mapping[str, Array]) -> str:
+def copolar(power: Mapping[str, object]) -> str:
     """The co-polarization of a bundle's power (VV before HH), or the only one there is."""
     return next((name for name in ("VV", "HH") if name in power), next(iter(power)))
 
 
 def _radar(
-    scene: Acquisition, box: GeoBox, science: Science, looks: float, noise_db: Mapping[str, float]
+    scene: Acquisition,
+    box: GeoBox,
+    science: Science,
+    looks: float,
+    noise_db: Mapping[str, float],
+    elevation: Elevation,
 ) -> RadarBundle:
     assert scene.band is not None
-    power, cell = radar_power(scene, box, science)
+    power, cell = radar_power(scene, box, science, elevation)
     seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
     reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
     reasons |= _mask_reasons(scene, box)
-    angle = None
-    if "angle" in scene.layers:
-        angle = _mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
     return RadarBundle(
         band=scene.band,
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
-        angle=angle,
+        angle=_angles(scene, box),
         angle_range=scene.angle_range or (30.0, 45.0),
         noise={name: float(10.0 ** (noise_db[name] / 10.0)) for name in power},
         denoised=scene.denoised,
@@ -127,13 +150,32 @@ def _radar(
     )
 
 
-def _power(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
+def _height(scene: Acquisition, box: GeoBox, elevation: Elevation) -> Array | None:
+    """Metres of the ground on a GeoBox, NaN where unknown; None where the scene does not need them."""
+    if not elevation or not any(raster.swath for raster in scene.rasters):
+        return None
+    return _mosaic([_linear(raster, box) for raster in elevation], box, "continuous")
+
+
+def _angles(scene: Acquisition, box: GeoBox) -> Array | None:
+    """Incidence angle on a GeoBox: of the product's layer, else of its annotation; None where it has neither."""
+    if scene.angle_source == "layer":
+        return _mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
+    if scene.angle_source == "annotation":
+        slices = scene.layers[copolar(scene.layers)]
+        return _over([incidence_on(raster, box) for raster in slices if raster.swath])
+    return None
+
+
+def _power(layer: RasterLayer, box: GeoBox, height: Array | None = None) -> Piece | None:
     """Linear power on the native grid. Zero is fill in every radar product, and so is what no radar measures."""
-    window = read_window(layer, box)
+    window = read_window(layer, box, height)
     if window is None:
         return None
     values = window.values
-    if layer.encoding == "decibel":
+    if layer.encoding == "calibrated":
+        power = _calibrated(layer, window)
+    elif layer.encoding == "decibel":
         real = (values != 0) & (values > DECIBEL_RANGE[0]) & (values < DECIBEL_RANGE[1])
         power = np.where(real, power_from_decibel(np.where(real, values, 0.0)), np.nan)
     elif layer.encoding == "amplitude":
@@ -144,7 +186,17 @@ def _power(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
     return replace(window, values=np.where(fill, np.nan, power).astype(np.float32))
 
 
-def _angle(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
+def _calibrated(layer: RasterLayer, window: Piece) -> NDArray[np.float64]:
+    """Power by the product's look-up tables, which hold on its lines and pixels only."""
+    if isinstance(window, SwathWindow) and layer.swath is not None:
+        return calibrated(layer, window)
+    raise PipelineError(
+        f"{layer.href}: has digital numbers of Sentinel-1 GRD, and no annotation and calibration to tell what they "
+        "mean; ingest the whole SAFE product"
+    )
+
+
+def _angle(layer: RasterLayer, box: GeoBox) -> Piece | None:
     window = _linear(layer, box)
     if window is None:
         return None
@@ -152,7 +204,7 @@ def _angle(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
     return replace(window, values=np.where(real, window.values, np.float32(np.nan)))
 
 
-def _linear(layer: RasterLayer, box: GeoBox) -> NativeWindow | None:
+def _linear(layer: RasterLayer, box: GeoBox) -> Piece | None:
     window = read_window(layer, box)
     if window is None:
         return None

@@ -24,6 +24,7 @@ from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit
 from pipeline.read import seen_share
 from pipeline.science import Science
+from pipeline.swath import noise_on
 
 Kind = TypeVar("Kind")
 
@@ -53,7 +54,7 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
         sampled = [radar_power(scene, box, science) for box in boxes]
         samples = [power for power, _ in sampled]
         looks[scene.id] = _looks(scene, samples, max(cell for _, cell in sampled), science)
-        noise[scene.id] = _noise(scene, samples)
+        noise[scene.id] = _noise(scene, samples) | _product_noise(scene, boxes)
         if scene in plan.during:
             found = _threshold(scene, samples, science)
             thresholds[scene.id], notes[scene.id] = found.value, found.note
@@ -121,6 +122,17 @@ def _noise(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32
                 level = min(level, float(decibel(np.percentile(values, DARKEST_SHARE))))
         noise[name] = round(level, 3)
     return noise
+
+
+def _product_noise(scene: Acquisition, boxes: Sequence[GeoBox]) -> dict[str, float]:
+    """By polarization whose product describes its noise: the median over the sampled windows, in dB."""
+    found = {}
+    for name in scene.polarizations:
+        rasters = [raster for raster in scene.layers[name] if raster.swath and raster.swath.noise]
+        levels = np.concatenate([noise_on(raster, box).ravel() for raster in rasters for box in boxes] or [np.empty(0)])
+        if np.isfinite(levels).any():
+            found[name] = round(float(decibel(np.nanmedian(levels))), 3)
+    return found
 
 
 def _threshold(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32]]], science: Science) -> Threshold:

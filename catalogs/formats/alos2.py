@@ -18,6 +18,7 @@ import pystac
 from pydantic import Field
 
 from catalogs.errors import ProductError
+from catalogs.formats.safe_xml import WELL_FORMED, parse_xml
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc
@@ -205,25 +206,14 @@ def noise_gamma0(metadata: MosaicMetadata) -> dict[str, float]:
     return {name: round(value + shift, 2) for name, value in metadata.noise_sigma0_db.items()}
 
 
-class _NoDoctype(ElementTree.TreeBuilder):
-    """Refuses a document type, and with it every entity that a file could define."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise ElementTree.ParseError(f"a document type {name!r}")
-
-
 def read_metadata(path: Path) -> MosaicMetadata:
     """The XML of a tile (CARD4L-NRB). Raises `ProductError` when it is not well-formed, or too large."""
-    expected = f"well-formed XML of at most {MAXIMUM_XML_BYTES} bytes, without a document type"
     try:
-        if path.stat().st_size > MAXIMUM_XML_BYTES:
-            raise ElementTree.ParseError(f"{path.stat().st_size} bytes")
-        parser = ElementTree.XMLParser(target=_NoDoctype())
-        root = ElementTree.parse(path, parser).getroot()
-        return _metadata(root)
+        with path.open("rb") as file:
+            return _metadata(parse_xml(file.read(MAXIMUM_XML_BYTES + 1), MAXIMUM_XML_BYTES))
     except (ElementTree.ParseError, ValueError) as error:
-        remedy = "Fetch the archive again."
-        raise ProductError(f"metadata {path}", str(error), expected, remedy) from error
+        expected = WELL_FORMED.format(limit=MAXIMUM_XML_BYTES)
+        raise ProductError(f"metadata {path}", str(error), expected, "Fetch the archive again.") from error
 
 
 def _metadata(root: ElementTree.Element) -> MosaicMetadata:
