@@ -16,8 +16,9 @@ from pystac.utils import str_to_datetime
 from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerName, LayerRule, collection_for
 from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
+from catalogs.formats.sentinel1 import swath_of
 from catalogs.hrefs import check_href, is_web
-from catalogs.records import OPEN, Access, Acquisition, RasterLayer
+from catalogs.records import OPEN, Access, Acquisition, RasterLayer, Swath
 from catalogs.times import utc
 
 SNAPSHOT = timedelta(days=3)
@@ -57,7 +58,7 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
             layers={str(name): (layer,) for name, layer in layers.items()},
             mask_scheme=collection.mask_scheme if "mask" in layers else None,
             reference_only=collection.reference_only and end - start > SNAPSHOT,
-            footprint=item.geometry or {},
+            footprint=without_empty_parts(item.geometry or {}),
             bytes=_total_bytes(item, assets, layers),
             version=_version(item, assets, layers),
             **_view(item, collection),
@@ -67,6 +68,13 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
         problem = error.errors()[0]
         found = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         raise ItemError(f"item {item.id}", found, "a value that fits", "Correct the item.") from error
+
+
+def without_empty_parts(geometry: dict[str, Any]) -> dict[str, Any]:
+    """GeoJSON without the empty parts that some multi-polygons of swaths at the antimeridian carry."""
+    if geometry.get("type") != "MultiPolygon":
+        return geometry
+    return {**geometry, "coordinates": [part for part in geometry.get("coordinates", []) if part and part[0]]}
 
 
 def _found_assets(item: pystac.Item, collection: Collection) -> Iterator[tuple[LayerName, str]]:
@@ -101,8 +109,9 @@ def _layer(
         scale, offset = scale_and_offset(collection, name, rule, fields, item.properties)
     if name == "date":
         offset += _epoch_days(item, collection)
+    href = _absolute(item, asset, root)
     return RasterLayer(
-        href=_absolute(item, asset, root),
+        href=href,
         band=rule.band,
         encoding=rule.encoding,
         calibration_db=rule.calibration_db,
@@ -110,7 +119,17 @@ def _layer(
         offset=offset,
         nodata=nodata_values(rule, fields),
         access=access,
+        swath=_swath(item, name, href, root) if rule.encoding == "calibrated" else None,
     )
+
+
+def _swath(item: pystac.Item, polarization: str, measurement: str, root: str | Path | None) -> Swath:
+    """The metadata beside a measurement, each address allowed."""
+    assets = {key: _absolute(item, asset, root) for key, asset in item.assets.items() if key.startswith("schema-")}
+    swath = swath_of(measurement, assets, polarization)
+    for href in swath.files:
+        check_href(href, root)
+    return swath
 
 
 def _paid(access: Access, item: pystac.Item) -> Access:
@@ -180,8 +199,13 @@ def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
         "relative_orbit": properties.get("sat:relative_orbit"),
         "absolute_orbit": properties.get("sat:absolute_orbit"),
         "look_side": side if collection.kind == "radar" else None,
-        "angle_range": properties.get("overbank:angle_range", collection.angle_range),
+        "angle_range": properties.get("overbank:angle_range", _mode_angles(properties, collection)),
     }
+
+
+def _mode_angles(properties: Mapping[str, Any], collection: Collection) -> tuple[float, float] | None:
+    mode = properties.get("sar:instrument_mode")
+    return collection.angle_by_mode.get(str(mode), collection.angle_range)
 
 
 def _noise(item: pystac.Item, collection: Collection, layers: Mapping[LayerName, RasterLayer]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pystac
 
 from catalogs.errors import CatalogError, ProductError
-from catalogs.formats import alos2, sentinel2
+from catalogs.formats import alos2, sentinel1_safe, sentinel2
 from catalogs.formats.generic import DESCRIPTION, described_items
 from catalogs.publish import write_catalog
 from catalogs.records import Record
 
 LOOKED_FOR = (
     f"an {DESCRIPTION} (or --description FILE), JAXA mosaic archives (*.tar.gz), "
-    "or Sentinel-2 band files with their STAC item, in the folder or one level below"
+    "Sentinel-1 products (*.SAFE), or Sentinel-2 band files with their STAC item, in the folder or one level below"
 )
 
 
@@ -62,14 +62,21 @@ def ingest(folder: Path, catalog: Path, description: Path | None = None) -> Inge
 
 
 def _products(folder: Path) -> Iterator[Path]:
-    """Archives and band folders, in the folder and one level below."""
+    """Archives, products and band folders: the folder itself, in it and one level below."""
     for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        if sentinel1_safe.is_product(place):
+            yield place
+            continue
+        yield from (path for path in sorted(place.glob("*/")) if place != folder and sentinel1_safe.is_product(path))
+        yield from (path for path in sorted(place.iterdir()) if path.is_file() and sentinel1_safe.is_product(path))
         yield from (path for path in sorted(place.iterdir()) if path.is_file() and alos2.is_mosaic_archive(path))
         if sentinel2.is_band_folder(place):
             yield place
 
 
 def _item(product: Path, catalog: Path) -> pystac.Item:
+    if sentinel1_safe.is_product(product):
+        return sentinel1_safe.safe_item(product)
     if product.is_dir():
         return sentinel2.band_folder_item(product)
     return alos2.ingest_archive(product, catalog / "files")

@@ -17,7 +17,7 @@ import pystac
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from catalogs.acquisition import to_acquisition
+from catalogs.acquisition import to_acquisition, without_empty_parts
 from catalogs.errors import CatalogError, SearchError
 from catalogs.hrefs import is_web
 from catalogs.records import SENSORS, Acquisition, Record, Sensor
@@ -73,7 +73,8 @@ def search(
 
 def missing_files(acquisition: Acquisition) -> list[str]:
     """Local files of an acquisition that are not there."""
-    hrefs = sorted({raster.href for raster in acquisition.rasters})
+    swaths = [raster.swath for raster in acquisition.rasters if raster.swath]
+    hrefs = sorted({raster.href for raster in acquisition.rasters} | {file for swath in swaths for file in swath.files})
     return [href for href in hrefs if not is_web(href) and not Path(href).is_file()]
 
 
@@ -132,7 +133,7 @@ def _acquisition(path: Path, root: Path, region: BaseGeometry) -> Acquisition | 
     """The item of one file, or None when it lies elsewhere. Raises `CatalogError`."""
     item = read_item(path)
     try:
-        footprint = shapely.geometry.shape(item.geometry)
+        footprint = shapely.geometry.shape(without_empty_parts(item.geometry or {}))
         if not footprint.intersects(region):
             return None
     except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:

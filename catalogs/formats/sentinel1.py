@@ -24,12 +24,29 @@ from catalogs.records import Access, RasterLayer, Swath
 
 _MEASUREMENT = re.compile(r"^(?P<root>.*/)measurement/(?P<stem>[^/]+)\.tiff?$", re.IGNORECASE)
 """…/measurement/iw-vv.tiff (Planetary Computer, AWS), …/measurement/s1a-iw-grd-vv-…-001[-cog].tiff (SAFE)."""
+
+
+@dataclass(frozen=True)
+class _Role:
+    """One of the three metadata files of a measurement."""
+
+    key: str
+    """Of the asset, before "-vv"."""
+    place: str
+    """In the product."""
+    pattern: re.Pattern[str]
+    """What the path of the right file ends in; its "pol" is the polarization."""
+
+
+_STEM = r"(?:[a-z0-9-]+-)?(?:iw|ew|s\d)-(?:grd-)?(?P<pol>vv|vh|hh|hv)(?:-[a-z0-9-]+)?"
 ROLES = {
-    "annotation": ("schema-product", "annotation/{stem}.xml"),
-    "calibration": ("schema-calibration", "annotation/calibration/calibration-{stem}.xml"),
-    "noise": ("schema-noise", "annotation/calibration/noise-{stem}.xml"),
+    "annotation": _Role("schema-product", "annotation/{}.xml", re.compile(rf"/annotation/{_STEM}\.xml$")),
+    "calibration": _Role(
+        "schema-calibration", "annotation/calibration/calibration-{}.xml", re.compile(rf"/calibration-{_STEM}\.xml$")
+    ),
+    "noise": _Role("schema-noise", "annotation/calibration/noise-{}.xml", re.compile(rf"/noise-{_STEM}\.xml$")),
 }
-"""By field of `Swath`: the start of the asset's key, and where the file lies in the product."""
+"""By field of `Swath`."""
 _KEPT_PRODUCTS = 16
 """Products whose metadata a process keeps: 2 MB each."""
 
@@ -43,37 +60,48 @@ class SwathMetadata:
     noise: Noise | None
 
 
-def swath_of(measurement: str) -> Swath:
-    """The metadata files of a measurement, by its own address.
+def swath_of(measurement: str, assets: Mapping[str, str], polarization: str) -> Swath:
+    """The metadata files of a measurement: by the item's assets where these lead to the right kind of file, else
+    beside the measurement.
 
-    The assets of an item are not asked: in Planetary Computer and Earth Search `schema-product-vv` often leads to
-    annotation/rfi/rfi-iw-vv.xml, which holds no geometry (`stray_assets` tells). Every product has the layout of a
-    SAFE, with its own names or with short ones. Raises `ItemError` for an address outside of it.
+    In Planetary Computer and Earth Search `schema-product-vv` often leads to annotation/rfi/rfi-iw-vv.xml, which holds
+    no geometry (`stray_assets` tells); every product has the layout of a SAFE, with its own names or with short ones.
+    `assets`: absolute address by key. Raises `ItemError` where neither leads anywhere.
     """
+    return Swath(**{name: _found(name, measurement, assets, polarization) for name in ROLES})
+
+
+def stray_assets(measurement: str, assets: Mapping[str, str], polarization: str) -> list[str]:
+    """What to know of a GRD item whose metadata assets lead to something else. One sentence each, or none."""
+    found = []
+    for name in ROLES:
+        key = _key(name, polarization)
+        if key in assets and not _fits(name, assets[key], polarization):
+            right = _found(name, measurement, assets, polarization)
+            found.append(f"asset {key} leads to {assets[key]}, which is no {name}; {right} is read in its place")
+    return found
+
+
+def _found(name: str, measurement: str, assets: Mapping[str, str], polarization: str) -> str:
+    asset = assets.get(_key(name, polarization))
+    if asset is not None and _fits(name, asset, polarization):
+        return asset
     parts = urlsplit(measurement)
     match = _MEASUREMENT.match(parts.path)
     if match is None:
-        expected = "…/measurement/NAME.tiff, with its XML files in …/annotation"
+        expected = f"an asset {_key(name, polarization)}, or …/measurement/NAME.tiff with its XML files in …/annotation"
         remedy = "Keep the layout of the SAFE product: without annotation and calibration it cannot be calibrated."
         raise ItemError(f"Sentinel-1 GRD measurement {measurement}", "another layout", expected, remedy)
-    stem = match["stem"]
-    places = {name: match["root"] + path.format(stem=stem) for name, (_, path) in ROLES.items()}
-    return Swath(**{name: urlunsplit(parts._replace(path=path)) for name, path in places.items()})
+    return urlunsplit(parts._replace(path=match["root"] + ROLES[name].place.format(match["stem"])))
 
 
-def stray_assets(assets: Mapping[str, str], measurement: str, polarization: str) -> list[str]:
-    """What to know of a GRD item whose metadata assets do not lead to the product's own files.
+def _key(name: str, polarization: str) -> str:
+    return f"{ROLES[name].key}-{polarization.lower()}"
 
-    `assets`: key → address. One sentence each; empty where all is as it should be.
-    """
-    swath = swath_of(measurement)
-    found = []
-    for name, (start, _) in ROLES.items():
-        key = f"{start}-{polarization.lower()}"
-        right = str(getattr(swath, name))
-        if key in assets and urlsplit(assets[key]).path != urlsplit(right).path:
-            found.append(f"asset {key} leads to {assets[key]}, which is no {name}; {right} is read in its place")
-    return found
+
+def _fits(name: str, address: str, polarization: str) -> bool:
+    match = ROLES[name].pattern.search(urlsplit(address).path.lower())
+    return match is not None and match["pol"] == polarization.lower()
 
 
 def swath_metadata(layer: RasterLayer) -> SwathMetadata:
