@@ -1,7 +1,7 @@
-"""Where a place on the ground lies in an image in radar geometry: a spline through its tie points.
+"""Where a place on the ground lies in an image in radar geometry: a thin-plate spline through its tie points.
 
-The spline runs over a plane that touches the Earth in the middle of the tie points (orthographic), so that the
-antimeridian and high latitudes are places like any other.
+The spline runs over longitude and latitude in degrees, as GDAL's does (gdalwarp -tps), so that both give the same
+place; longitudes are counted from the middle of the image, so that the antimeridian is a place like any other.
 """
 
 from __future__ import annotations
@@ -15,13 +15,9 @@ from scipy.interpolate import RBFInterpolator
 Real = NDArray[np.float64]
 
 LEAST_TIE_POINTS = 4
-HORIZON = np.cos(np.radians(60.0))
-"""Cosine of the distance from the middle beyond which a place is nowhere in the image."""
 STEP = 2.0**20
 """Steps to a pixel that a position is rounded to: a spline's last bits depend on how many places it is asked for at
 once, and neighbouring units must agree in all of them."""
-_UNIT = 64.0
-"""Units to an Earth radius: about 100 km, so that the spline's numbers are of like size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,39 +36,36 @@ class TiePoints:
 
 @dataclass(frozen=True, eq=False)
 class Geolocation:
-    """The thin-plate spline of an image: as GDAL's, but over a plane of metres instead of degrees."""
+    """The spline of an image."""
 
     longitude: float
-    """Of the point where the plane touches."""
-    latitude: float
+    """Of the middle: the spline knows the half turn on either side of it."""
     spline: RBFInterpolator
 
     def locate(self, longitude: Real, latitude: Real) -> tuple[Real, Real, Real]:
-        """Line, pixel and shift (see `TiePoints`) of places in degrees; NaN far beyond the image.
+        """Line, pixel and shift (see `TiePoints`) of places in degrees.
 
         Lines and pixels are indices of samples, in fractions, and may lie outside of the image.
         """
-        x, y, near = _plane(longitude, latitude, self.longitude, self.latitude)
-        found = np.full((3, *np.shape(longitude)), np.nan)
-        if near.any():
-            values = self.spline(np.stack([x[near], y[near]], axis=1)).T
-            found[:, near] = np.round(values * STEP) / STEP
-        return found[0], found[1], found[2]
+        places = np.stack([_from(self.longitude, longitude).ravel(), np.ravel(latitude)], axis=1)
+        values = np.round(self.spline(places) * STEP) / STEP
+        line, pixel, shift = values.T.reshape(3, *np.shape(longitude))
+        return line, pixel, shift
 
 
 def geolocation(points: TiePoints) -> Geolocation:
     """The spline through tie points. Raises ValueError where they do not span an area."""
     if points.line.size < LEAST_TIE_POINTS:
         raise ValueError(f"{points.line.size} tie points; at least {LEAST_TIE_POINTS} are needed")
-    longitude, latitude = _middle(points.longitude, points.latitude)
-    x, y, near = _plane(points.longitude, points.latitude, longitude, latitude)
-    places = np.stack([x, y], axis=1)
+    turn = np.exp(1j * np.radians(points.longitude)).mean()
+    middle = float(np.degrees(np.angle(turn)))
+    places = np.stack([_from(middle, points.longitude), points.latitude], axis=1)
     # Points on a line or one on the other leave the spline undetermined.
     spread = np.linalg.svd(places - places.mean(axis=0), compute_uv=False)
-    if not near.all() or spread[1] < 1e-9 * max(float(spread[0]), 1e-9) or len(np.unique(places, axis=0)) < len(places):
-        raise ValueError("tie points that lie on a line, on each other or half a world apart")
+    if spread[1] < 1e-6 * spread[0] or len(np.unique(places, axis=0)) < len(places):
+        raise ValueError("tie points that lie on a line or on each other")
     values = np.stack([points.line, points.pixel, points.shift], axis=1)
-    return Geolocation(longitude, latitude, RBFInterpolator(places, values, kernel="thin_plate_spline", degree=1))
+    return Geolocation(middle, RBFInterpolator(places, values, kernel="thin_plate_spline", degree=1))
 
 
 def terrain_shift(height: Real, incidence: Real) -> Real:
@@ -84,20 +77,6 @@ def terrain_shift(height: Real, incidence: Real) -> Real:
     return np.asarray(height / np.tan(np.radians(incidence)))
 
 
-def _middle(longitude: Real, latitude: Real) -> tuple[float, float]:
-    """Longitude and latitude of the mean direction."""
-    turn, rise = np.radians(longitude), np.radians(latitude)
-    direction = np.stack([np.cos(rise) * np.cos(turn), np.cos(rise) * np.sin(turn), np.sin(rise)]).mean(axis=1)
-    x, y, z = direction
-    return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
-
-
-def _plane(
-    longitude: Real, latitude: Real, middle_longitude: float, middle_latitude: float
-) -> tuple[Real, Real, NDArray[np.bool_]]:
-    """East and north on the plane that touches in the middle, and whether a place is near enough to have one."""
-    turn, rise, tilt = np.radians(longitude - middle_longitude), np.radians(latitude), np.radians(middle_latitude)
-    east = np.cos(rise) * np.sin(turn)
-    north = np.cos(tilt) * np.sin(rise) - np.sin(tilt) * np.cos(rise) * np.cos(turn)
-    cosine = np.sin(tilt) * np.sin(rise) + np.cos(tilt) * np.cos(rise) * np.cos(turn)
-    return _UNIT * east, _UNIT * north, np.asarray(cosine > HORIZON)
+def _from(middle: float, longitude: Real) -> Real:
+    """Degrees east of the middle, between -180 and 180."""
+    return np.asarray((longitude - middle + 180.0) % 360.0 - 180.0)

@@ -147,7 +147,7 @@ def _annotation(product: _Product, polarization: str, longitude: Real, latitude:
         point = SubElement(points, "geolocationGridPoint")
         line, pixel = (int(table[index]) for table in (scene.tie_line, scene.tie_pixel))
         _leaves(point, {"azimuthTime": product.line_time(line), "line": str(line), "pixel": str(pixel)})
-        _leaves(point, {name: _number(table[index]) for name, table in columns.items()})
+        _leaves(point, {name: _number(float(table[index])) for name, table in columns.items()})
     return root
 
 
