@@ -247,7 +247,15 @@ def _version(item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping
     parts = [str(item.properties.get("updated", ""))]
     for href, asset in sorted(_files(item, assets, layers).items()):
         parts.append(str(asset.extra_fields.get("file:checksum", "")))
-        if not is_web(href) and Path(href).is_file():
-            stat = Path(href).stat()
-            parts.append(f"{stat.st_size}:{stat.st_mtime_ns}")
+        parts += _local_stamp(href)
+    for layer in layers.values():
+        parts += [stamp for href in (layer.swath.files if layer.swath else ()) for stamp in _local_stamp(href)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if any(parts) else ""
+
+
+def _local_stamp(href: str) -> list[str]:
+    """Size and time of a file on this disk, else nothing."""
+    if is_web(href) or not Path(href).is_file():
+        return []
+    stat = Path(href).stat()
+    return [f"{stat.st_size}:{stat.st_mtime_ns}"]

@@ -62,20 +62,16 @@ def ingest(folder: Path, catalog: Path, description: Path | None = None) -> Inge
 
 
 def _products(folder: Path) -> Iterator[Path]:
-    """Archives, products and band folders: the folder itself, in it and one level below."""
+    """Archives, products and band folders, in the folder and one level below."""
     for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
-        if sentinel1_safe.is_product(place):
-            yield place
-            continue
-        yield from (path for path in sorted(place.glob("*/")) if place != folder and sentinel1_safe.is_product(path))
-        yield from (path for path in sorted(place.iterdir()) if path.is_file() and sentinel1_safe.is_product(path))
+        yield from (path for (path,) in sentinel1_safe.safe_products(place))
         yield from (path for path in sorted(place.iterdir()) if path.is_file() and alos2.is_mosaic_archive(path))
         if sentinel2.is_band_folder(place):
             yield place
 
 
 def _item(product: Path, catalog: Path) -> pystac.Item:
-    if sentinel1_safe.is_product(product):
+    if sentinel1_safe.is_sentinel1(product):
         return sentinel1_safe.safe_item(product)
     if product.is_dir():
         return sentinel2.band_folder_item(product)

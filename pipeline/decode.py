@@ -28,6 +28,7 @@ from pipeline.errors import PipelineError
 from pipeline.read import Piece, read_window
 from pipeline.science import Science
 from pipeline.swath import SwathWindow, calibrated, incidence_on
+from pipeline.swath_terrain import datum_offset, swaths_of
 
 Array = NDArray[np.float32]
 
@@ -57,8 +58,7 @@ MASKS: dict[str, dict[int, Reason]] = {
 
 
 Elevation = Sequence[RasterLayer]
-"""Rasters of the ground's height in metres above the ellipsoid: the first that knows a pixel counts. Heights above the
-geoid (Copernicus DEM) need its undulation as the record's `offset`."""
+"""Rasters of the ground's height in metres, above the ellipsoid or the geoid: the first that knows a pixel counts."""
 
 
 def decode(
@@ -151,10 +151,15 @@ def _radar(
 
 
 def _height(scene: Acquisition, box: GeoBox, elevation: Elevation) -> Array | None:
-    """Metres of the ground on a GeoBox, NaN where unknown; None where the scene does not need them."""
-    if not elevation or not any(raster.swath for raster in scene.rasters):
+    """Metres of the ground on a GeoBox, as the scene's tie points count them; NaN where unknown.
+
+    None where the scene is map-projected already, or where the elevation cannot be brought to its tie points.
+    """
+    swaths = swaths_of(scene.layers[copolar(scene.layers)])
+    offset = datum_offset(swaths, tuple(elevation)) if swaths and elevation else None
+    if offset is None:
         return None
-    return _mosaic([_linear(raster, box) for raster in elevation], box, "continuous")
+    return _mosaic([_linear(raster, box) for raster in elevation], box, "continuous") + np.float32(offset)
 
 
 def _angles(scene: Acquisition, box: GeoBox) -> Array | None:
@@ -162,8 +167,7 @@ def _angles(scene: Acquisition, box: GeoBox) -> Array | None:
     if scene.angle_source == "layer":
         return _mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
     if scene.angle_source == "annotation":
-        slices = scene.layers[copolar(scene.layers)]
-        return _over([incidence_on(raster, box) for raster in slices if raster.swath])
+        return _over([incidence_on(raster, box) for raster in swaths_of(scene.layers[copolar(scene.layers)])])
     return None
 
 

@@ -247,7 +247,7 @@ def ingest(
     out: Annotated[Path, typer.Option("--out", metavar="CATALOG", file_okay=False, help="Catalog to make or extend.")],
     description: Annotated[Path | None, typer.Option(help="An overbank.yaml that lies elsewhere.")] = None,
 ) -> None:
-    """Describe GeoTIFFs, JAXA mosaics or Sentinel-2 band files as items of a catalog."""
+    """Describe GeoTIFFs, JAXA mosaics, Sentinel-1 products or Sentinel-2 band files as items of a catalog."""
     from catalogs.products import ingest as ingest_folder
 
     found = ingest_folder(folder, out, description)

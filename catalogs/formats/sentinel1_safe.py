@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,9 +59,16 @@ class Manifest:
     """By polarization, the path of the raster within the product."""
 
 
-def is_product(path: Path) -> bool:
-    """Whether a path is a Sentinel-1 product, unpacked or as the archive that it is delivered in."""
-    return (path.is_dir() and bool(_FOLDER.match(path.name))) or (path.is_file() and bool(_ZIP.match(path.name)))
+def safe_products(place: Path) -> Iterator[tuple[Path, ...]]:
+    """A folder that is itself a Sentinel-1 product, and the archives of such products in it."""
+    if _FOLDER.match(place.name):
+        yield (place,)
+    yield from ((path,) for path in sorted(place.iterdir()) if path.is_file() and _ZIP.match(path.name))
+
+
+def is_sentinel1(path: Path) -> bool:
+    """Whether a path has the name of a Sentinel-1 product, unpacked or as the archive that it is delivered in."""
+    return bool(_FOLDER.match(path.name) or _ZIP.match(path.name))
 
 
 def safe_item(folder: Path) -> pystac.Item:

@@ -25,8 +25,8 @@ Real = NDArray[np.float64]
 
 SPACING = 10.0
 """Metres between samples in range and azimuth (IW GRDH)."""
-TIE_LINES, TIE_PIXELS = 10, 21
-"""Tie points of an IW product."""
+TIE_LINES, TIE_PIXELS = 4, 5
+"""Tie points; fewer than the 10 by 21 of a real product, which lie 13 to 20 km apart and know no hill in between."""
 VECTOR_LINES, VECTOR_STEP = 6, 40
 """Calibration and noise vectors, and the samples between their values (40 in real products)."""
 BETA_FACTOR = 474.0
@@ -110,14 +110,15 @@ class _Frame:
 def simulate_grd(ground: GroundState, window: Window, time: datetime, seed: int) -> SwathScene:
     """Sentinel-1 GRD scene: amplitude DN, uint16, noise not subtracted, 0 where no ground was simulated.
 
-    Wider than the area by 400 m at least. Heights of the tie points lie on a plane through the terrain.
+    Wider than the area by 400 m at least. Tie points lie on the terrain, as those of new products do (IPF 3).
     """
     frame = _frame(ground, sentinel1_pass(seed))
     height = ground.elevation + ground.before.depth
     plane = _plane_through(frame, ground, height)
     along = frame.first_along + SPACING * np.arange(frame.lines, dtype=np.float64)[:, None]
     away = frame.first_range + SPACING * np.arange(frame.pixels, dtype=np.float64)[None, :]
-    row, column = _seen_ground(frame, ground.grid, height, plane, along, away)
+    seen = _seen_range(frame, ground.grid, height, plane, along, away)
+    row, column = _cell(frame, ground.grid, along, seen)
     gamma0 = ellipsoid_gamma0(ground, window, frame.track, seed)
     incidence = frame.incidence(away)
     stream = random_stream(seed, f"sentinel-1 speckle {window}")
@@ -132,7 +133,7 @@ def simulate_grd(ground: GroundState, window: Window, time: datetime, seed: int)
         dn[name] = np.where(np.isfinite(amplitude), np.clip(amplitude, 1, 65535), 0).astype(np.uint16)
     return SwathScene(
         window=window, time=time, dn=dn, tables=tables, split=frame.pixels // 2, heading=frame.track.heading,
-        **_tie_points(frame, plane),
+        **_tie_points(frame, ground.grid, height, seen),
     )  # fmt: skip
 
 
@@ -196,10 +197,8 @@ def _plane_through(frame: _Frame, ground: GroundState, height: Real) -> tuple[fl
     return float(middle), float(rise)
 
 
-def _seen_ground(
-    frame: _Frame, grid: Grid, height: Real, plane: tuple[float, float], along: Real, away: Real
-) -> tuple[Real, Real]:
-    """Row and column of the ground cell, in fractions, that every sample shows.
+def _seen_range(frame: _Frame, grid: Grid, height: Real, plane: tuple[float, float], along: Real, away: Real) -> Real:
+    """Metres away from the sensor of the ground that every sample shows; (lines, pixels).
 
     Ground that is higher than the plane lies farther than its sample says: found by iteration, which converges where
     slopes are gentler than layover.
@@ -210,7 +209,7 @@ def _seen_ground(
         row, column = _cell(frame, grid, along, seen)
         above = ndimage.map_coordinates(height, [row, column], order=1, mode="nearest") - assumed
         seen = away + terrain_shift(above, frame.incidence(away))
-    return _cell(frame, grid, along, seen)
+    return np.asarray(seen)
 
 
 def _cell(frame: _Frame, grid: Grid, along: Real, away: Real) -> tuple[Real, Real]:
@@ -218,19 +217,20 @@ def _cell(frame: _Frame, grid: Grid, along: Real, away: Real) -> tuple[Real, Rea
     return (grid.origin_y - northing) / grid.pixel - 0.5, (easting - grid.origin_x) / grid.pixel - 0.5
 
 
-def _tie_points(frame: _Frame, plane: tuple[float, float]) -> dict[str, Real]:
+def _tie_points(frame: _Frame, grid: Grid, height: Real, seen: Real) -> dict[str, Real]:
     lines = np.linspace(0, frame.lines - 1, TIE_LINES).round()
     pixels = np.linspace(0, frame.pixels - 1, TIE_PIXELS).round()
     line, pixel = np.meshgrid(lines, pixels, indexing="ij")
-    along, away = frame.first_along + SPACING * line, frame.first_range + SPACING * pixel
+    along, away = frame.first_along + SPACING * line, seen[line.astype(int), pixel.astype(int)]
     easting, northing = frame.place(along, away)
+    row, column = _cell(frame, grid, along, away)
     return {
         "tie_line": line,
         "tie_pixel": pixel,
         "tie_easting": easting,
         "tie_northing": northing,
-        "tie_height": plane[0] + plane[1] * along,
-        "tie_incidence": frame.incidence(away),
+        "tie_height": ndimage.map_coordinates(height, [row, column], order=1, mode="nearest"),
+        "tie_incidence": frame.incidence(frame.first_range + SPACING * pixel),
     }
 
 
