@@ -53,7 +53,7 @@ def swath_geometry(layer: RasterLayer, source: rasterio.DatasetReader) -> SwathG
     return geometry
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def annotated_geometry(metadata: SwathMetadata) -> SwathGeometry:
     """The geometry that an annotation describes."""
     annotation = metadata.annotation

@@ -141,6 +141,20 @@ def test_elevation_above_the_geoid_places_the_same(floods: dict[Sentinel1, Path]
     assert offset == pytest.approx(45.0, abs=1.0)
 
 
+def test_a_part_of_a_grid_is_decoded_to_the_bytes_of_the_whole(floods: dict[Sentinel1, Path], event: Event) -> None:
+    """With terrain, and on a grid coarser than the samples; parts begin on multiples of 16 pixels of the lattice."""
+    scene = radar(floods["safe"])
+    dem = RasterLayer(href=str(floods["safe"] / "elevation.tif"))
+    for box in (geobox(event.grid), geobox(event.grid).zoom_out(2)):
+        whole = look(scene, box, dem)
+        part = look(scene, box[32:96, 64:128], dem)
+        for name in ("VV", "VH"):
+            assert np.array_equal(whole.power[name][32:96, 64:128], part.power[name])
+        assert whole.angle is not None
+        assert part.angle is not None
+        assert np.array_equal(whole.angle[32:96, 64:128], part.angle)
+
+
 def test_elevation_that_does_not_fit_the_tie_points_moves_nothing(
     floods: dict[Sentinel1, Path], event: Event, tmp_path: Path
 ) -> None:

@@ -311,7 +311,7 @@ def test_real_product_becomes_a_valid_item(safe: Path, shared: Path, tmp_path: P
     assert validate_item(data, shared / "data" / "stac" / "schemas") == []
     assert not [key for key in data["properties"] if key.startswith("proj:")]
     assert data["properties"]["processing:software"] == {"Sentinel-1 IPF": "003.31"}
-    assert sorted(data["assets"])[:2] == ["schema-calibration-vh", "schema-calibration-vv"]
+    assert sorted(data["assets"])[:3] == ["safe-manifest", "schema-calibration-vh", "schema-calibration-vv"]
     item = pystac.Item.from_file(str(path))
     scene = to_acquisition(item)
     assert (scene.platform, scene.orbit_direction, scene.relative_orbit) == ("sentinel-1a", "ascending", 59)

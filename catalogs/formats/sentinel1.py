@@ -47,8 +47,8 @@ ROLES = {
     "noise": _Role("schema-noise", "annotation/calibration/noise-{}.xml", re.compile(rf"/noise-{_STEM}\.xml$")),
 }
 """By field of `Swath`."""
-_KEPT_PRODUCTS = 16
-"""Products whose metadata a process keeps: 2 MB each."""
+_KEPT_PRODUCTS = 64
+"""Measurements whose metadata a process keeps: about 1 MB each."""
 
 
 @dataclass(frozen=True, eq=False)

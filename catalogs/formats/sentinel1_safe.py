@@ -90,6 +90,7 @@ def safe_item(folder: Path) -> pystac.Item:
         item.properties["sar:pixel_spacing_range"] = annotation.range_spacing
         item.properties["sar:pixel_spacing_azimuth"] = annotation.azimuth_spacing
         item.properties["s1:shape"] = list(annotation.shape)
+    item.add_asset("safe-manifest", _asset(folder / MANIFEST, "application/xml", "metadata", "Manifest"))
     return item
 
 
