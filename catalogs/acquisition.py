@@ -16,9 +16,10 @@ from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerNa
 from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
 from catalogs.footprints import footprint_json
+from catalogs.formats.sentinel1 import swath_of
 from catalogs.hrefs import check_href, is_remote
 from catalogs.identity import baseline_of, orbits_of, part_of, platform_of, updated_of
-from catalogs.records import OPEN, Access, Acquisition, RasterLayer
+from catalogs.records import OPEN, Access, Acquisition, RasterLayer, Swath
 from catalogs.signing import unsigned
 from catalogs.times import utc
 
@@ -109,8 +110,9 @@ def _layer(
         scale, offset = scale_and_offset(collection, name, rule, fields, item.properties)
     if name == "date":
         offset += _epoch_days(item, collection)
+    href = unsigned(_absolute(item, asset, root), access)  # signed anew when a pixel is read
     return RasterLayer(
-        href=unsigned(_absolute(item, asset, root), access),  # signed anew when a pixel is read
+        href=href,
         band=rule.band,
         encoding=rule.encoding,
         calibration_db=rule.calibration_db,
@@ -118,7 +120,18 @@ def _layer(
         offset=offset,
         nodata=nodata_values(rule, fields),
         access=access,
+        swath=_swath(item, name, href, root, access) if rule.encoding == "calibrated" else None,
     )
+
+
+def _swath(item: pystac.Item, polarization: str, measurement: str, root: str | Path | None, access: Access) -> Swath:
+    """The metadata beside a measurement, each address allowed."""
+    found = {key: asset for key, asset in item.assets.items() if key.startswith("schema-")}
+    assets = {key: unsigned(_absolute(item, asset, root), access) for key, asset in found.items()}
+    swath = swath_of(measurement, assets, polarization)
+    for href in swath.files:
+        check_href(href, root)
+    return swath
 
 
 def _paid(access: Access, item: pystac.Item, collection: Collection) -> Access:
@@ -187,8 +200,13 @@ def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
         "absolute_orbit": absolute,
         "part": part_of(item.id, collection.sensor, properties),
         "look_side": side if side in ("right", "left") and collection.kind == "radar" else None,
-        "angle_range": properties.get("overbank:angle_range", collection.angle_range),
+        "angle_range": properties.get("overbank:angle_range", _mode_angles(properties, collection)),
     }
+
+
+def _mode_angles(properties: Mapping[str, Any], collection: Collection) -> tuple[float, float] | None:
+    mode = properties.get("sar:instrument_mode")
+    return collection.angle_by_mode.get(str(mode), collection.angle_range)
 
 
 def _noise(item: pystac.Item, collection: Collection, layers: Mapping[LayerName, RasterLayer]) -> dict[str, Any]:
@@ -231,7 +249,15 @@ def _version(item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping
     parts = [changed.isoformat() if changed else "", baseline_of(item.id, item.properties)]
     for href, asset in sorted(_files(item, assets, layers).items()):
         parts.append(str(asset.extra_fields.get("file:checksum", "")))
-        if not is_remote(href) and Path(href).is_file():
-            stat = Path(href).stat()
-            parts.append(f"{stat.st_size}:{stat.st_mtime_ns}")
+        parts += _local_stamp(href)
+    for layer in layers.values():
+        parts += [stamp for href in (layer.swath.files if layer.swath else ()) for stamp in _local_stamp(href)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if any(parts) else ""
+
+
+def _local_stamp(href: str) -> list[str]:
+    """Size and time of a file on this disk, else nothing."""
+    if is_remote(href) or not Path(href).is_file():
+        return []
+    stat = Path(href).stat()
+    return [f"{stat.st_size}:{stat.st_mtime_ns}"]

@@ -48,6 +48,8 @@ class SensorFacts(Record):
     look_side: Literal["right", "left"] | None = None
     angle_range: tuple[float, float] | None = None
     """Near and far incidence angle of the mode, degrees."""
+    angle_by_mode: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Where modes differ: the same by `sar:instrument_mode`."""
     noise_db: dict[str, float] = Field(default_factory=dict)
     """Noise-equivalent backscatter where the product names none, dB."""
     denoised: bool = False

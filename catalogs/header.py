@@ -45,7 +45,7 @@ def read_header(path: Path) -> Header:
 
 def _header(path: Path, source: rasterio.DatasetReader) -> Header:
     if source.crs is None:
-        remedy = "Give it one (gdal_edit -a_srs); swath products with GCPs only come later."
+        remedy = "Give it one (gdal_edit -a_srs); of Sentinel-1 GRD ingest the whole .SAFE folder."
         raise ProductError(f"file {path}", "no coordinate reference system", "a georeferenced raster", remedy)
     code = source.crs.to_epsg()
     return Header(

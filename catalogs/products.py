@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pystac
 
 from catalogs.errors import CatalogError, ProductError
-from catalogs.formats import alos2, ancillary, landsat, packed, scansar, sentinel2, sentinel2_safe
+from catalogs.formats import alos2, ancillary, landsat, packed, scansar, sentinel1_safe, sentinel2, sentinel2_safe
 from catalogs.formats.generic import DESCRIPTION, described_items
 from catalogs.publish import write_catalog
 from catalogs.records import Record
@@ -41,6 +41,7 @@ def _all(make: Callable[[Files], pystac.Item]) -> Callable[[Files, Path], pystac
 
 
 KINDS: tuple[Kind, ...] = (
+    Kind("Sentinel-1 GRD SAFE (manifest.safe)", sentinel1_safe.safe_products, _first(sentinel1_safe.safe_item)),
     Kind("Sentinel-2 L2A SAFE (MTD_MSIL2A.xml)", sentinel2_safe.safe_folders, _first(sentinel2_safe.safe_item)),
     Kind("Landsat Collection 2 Level-2 (*_MTL.json)", landsat.landsat_scenes, _all(landsat.landsat_item)),
     Kind("JAXA ScanSAR L2.2 (*_summary.xml)", scansar.scansar_scenes, _all(scansar.scansar_item)),

@@ -64,6 +64,11 @@ class Swath(Record):
     noise: str | None = None
     """Thermal noise; None where the product has none."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The addresses that are there."""
+        return tuple(href for href in (self.annotation, self.calibration, self.noise) if href)
+
 
 class RasterLayer(Record):
     """One band of one file and how its numbers are to be read."""

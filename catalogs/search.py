@@ -133,7 +133,8 @@ def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | Cata
 
 def missing_files(acquisition: Acquisition) -> list[str]:
     """Local files of an acquisition that are not there."""
-    hrefs = sorted({raster.href for raster in acquisition.rasters})
+    swaths = [raster.swath for raster in acquisition.rasters if raster.swath]
+    hrefs = sorted({raster.href for raster in acquisition.rasters} | {file for swath in swaths for file in swath.files})
     return [href for href in hrefs if not is_remote(href) and not Path(href).is_file()]
 
 

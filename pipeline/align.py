@@ -15,7 +15,8 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import reproject
 
 from catalogs.lonlat import HALF_TURN, TURN
-from pipeline.read import NativeWindow
+from pipeline.read import NativeWindow, Piece
+from pipeline.swath import SwathWindow, place
 
 Kind = Literal["continuous", "mask"]
 
@@ -24,16 +25,18 @@ EXACT = 1e-12
 """Error in pixels allowed to the transform: GDAL approximates by rows otherwise, and neighbouring units differ."""
 
 
-def align(window: NativeWindow | None, target: GeoBox, kind: Kind) -> NDArray[np.float32]:
+def align(window: Piece | None, target: GeoBox, kind: Kind) -> NDArray[np.float32]:
     """(y, x) on the target; NaN where the source has nothing.
 
     Continuous values (linear power, reflectance, angle) are averaged where the target is coarser than the source and
     interpolated linearly where it is finer; masks take the nearest. Never call it with DN or dB. Transform and kernel
     do not depend on the window, so a pixel does not depend on the unit that it is read through: the same bytes from a
-    grid of the same zone, the same to the last bits from another.
+    grid of the same zone, the same to the last bits from another. A window in radar geometry knows its target already.
     """
     if window is None:
         return np.full(target.shape.yx, np.nan, dtype=np.float32)
+    if isinstance(window, SwathWindow):
+        return place(window, kind)
     resampling = Resampling.nearest if kind == "mask" else _resampling(window, target)
     if window.box.crs == target.crs:
         return _same_zone(window, target, resampling)

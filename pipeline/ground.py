@@ -24,7 +24,8 @@ from pipeline.area import VECTOR_SUFFIXES
 from pipeline.errors import JobError
 from pipeline.grid import outline_lonlat
 from pipeline.job import Job
-from pipeline.read import NativeWindow, read_window
+from pipeline.mosaic import mosaic
+from pipeline.read import read_linear, read_window
 
 VECTORS = (*VECTOR_SUFFIXES, ".shp", ".kml", ".kmz", ".gml", ".fgb", ".parquet")
 UNKNOWN_WATER = 255.0
@@ -190,44 +191,4 @@ def elevation_on(rasters: Sequence[RasterLayer], box: GeoBox) -> NDArray[np.floa
     Interpolated linearly, averaged where the box is coarser than the file. Tiles of one grid are joined before, so that
     slopes have no edge where they meet; of overlapping ones the first that knows a pixel counts.
     """
-    windows = [_in_metres(raster, window) for raster in rasters if (window := read_window(raster, box)) is not None]
-    known = np.full(box.shape.yx, np.nan, dtype=np.float32)
-    for window in _joined(windows):
-        known = np.where(np.isnan(known), align(window, box, "continuous"), known)
-    return known
-
-
-def _in_metres(raster: RasterLayer, window: NativeWindow) -> NativeWindow:
-    values = (window.values * raster.scale + raster.offset).astype(np.float32)
-    return NativeWindow(values, window.box, window.pixel)
-
-
-def _joined(windows: Sequence[NativeWindow]) -> list[NativeWindow]:
-    """Windows of one grid as one; the others as they are."""
-    groups: dict[tuple[object, ...], list[NativeWindow]] = {}
-    for window in windows:
-        groups.setdefault(_grid(window.box), []).append(window)
-    return [group[0] if len(group) == 1 else _pasted(group) for group in groups.values()]
-
-
-def _grid(box: GeoBox) -> tuple[object, ...]:
-    """What two boxes share when the pixels of both lie on one lattice, to a thousandth of a pixel."""
-    affine = box.affine
-    phase = (round(affine.c / affine.a % 1, 3) % 1, round(affine.f / affine.e % 1, 3) % 1)
-    return str(box.crs), round(affine.a, 12), round(affine.e, 12), *phase
-
-
-def _pasted(windows: Sequence[NativeWindow]) -> NativeWindow:
-    affine, crs, pixel = windows[0].box.affine, windows[0].box.crs, windows[0].pixel
-    corners = [~affine * (window.box.affine.c, window.box.affine.f) for window in windows]
-    places = [(round(row), round(column)) for column, row in corners]
-    top, left = (min(place[axis] for place in places) for axis in (0, 1))
-    pairs = list(zip(windows, places, strict=True))
-    height = max(row + window.values.shape[0] for window, (row, _) in pairs) - top
-    width = max(column + window.values.shape[1] for window, (_, column) in pairs) - left
-    values = np.full((height, width), np.nan, dtype=np.float32)
-    for window, (row, column) in pairs:
-        rows, columns = window.values.shape
-        part = values[row - top : row - top + rows, column - left : column - left + columns]
-        part[:] = np.where(np.isnan(part), window.values, part)
-    return NativeWindow(values, GeoBox((height, width), affine * affine.translation(left, top), crs), pixel)
+    return mosaic([read_linear(raster, box) for raster in rasters], box, "continuous")

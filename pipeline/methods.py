@@ -16,7 +16,7 @@ from harmonization.calibration import decibel
 from harmonization.evidence import Belief, combine, state_probabilities
 from harmonization.optical import ndwi
 from models.inputs import Look, ModelInput, assemble
-from pipeline.decode import copolar
+from pipeline.decode_radar import copolar
 from pipeline.weigh import SensorLook, nearest
 
 FAINT_DB = -99.0

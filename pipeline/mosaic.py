@@ -12,31 +12,40 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from pipeline.align import Kind, align
-from pipeline.read import NativeWindow
+from pipeline.read import NativeWindow, Piece
+from pipeline.swath import SwathWindow
 
 PHASE = 1e-3
 """Pixels by which two grids may be out of step and still count as one."""
 
 
-def mosaic(windows: Sequence[NativeWindow | None], box: GeoBox, kind: Kind) -> NDArray[np.float32]:
+def first_seen(layers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Arrays of one grid laid over each other: the first that is not NaN counts."""
+    return reduce(lambda upper, lower: np.where(np.isnan(upper), lower, upper), layers)
+
+
+def mosaic(windows: Sequence[Piece | None], box: GeoBox, kind: Kind) -> NDArray[np.float32]:
     """(y, x) of all slices; where they overlap the first that saw a pixel counts, NaN where none did.
 
     Slices that share a grid are joined before they are aligned: interpolated apart, each would end in a rim of its
     own, and the map would show their seam.
     """
     grids: list[list[NativeWindow]] = []
+    swaths: list[SwathWindow] = []
     for window in windows:
         if window is None:
+            continue
+        if isinstance(window, SwathWindow):  # lines and pixels of its own: placed alone
+            swaths.append(window)
             continue
         same = next((grid for grid in grids if _offset(grid[0].box, window.box) is not None), None)
         if same is None:
             grids.append([window])
         else:
             same.append(window)
-    pieces = [align(_joined(grid), box, kind) for grid in grids]
-    if not pieces:
-        return align(None, box, kind)
-    return reduce(lambda upper, lower: np.where(np.isnan(upper), lower, upper), pieces)
+    whole: list[Piece] = [*map(_joined, grids), *swaths]
+    pieces = [align(window, box, kind) for window in whole]
+    return first_seen(pieces) if pieces else align(None, box, kind)
 
 
 def _offset(first: GeoBox, second: GeoBox) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dask.delayed import Delayed, delayed
 
-from catalogs.records import Acquisition
+from catalogs.records import Acquisition, RasterLayer
 from harmonization.evidence import Belief
 from pipeline.clock import StageClock
 from pipeline.decode import decode
@@ -33,15 +33,20 @@ class Prepared(Record):
         return Belief(self.water, self.vegetation, science.memory_hours, science.doubt)
 
 
-def observe(unit: Unit, science: Science, prepared: Prepared, clock: StageClock) -> Delayed:
-    """By sensor that has a scene of the flood window: its `SensorLook` over the unit's box, not yet computed."""
+def observe(
+    unit: Unit, science: Science, prepared: Prepared, clock: StageClock, elevation: tuple[RasterLayer, ...] = ()
+) -> Delayed:
+    """By sensor that has a scene of the flood window: its `SensorLook` over the unit's box, not yet computed.
+
+    `elevation`: all rasters of the job's elevation, by which scenes in radar geometry are placed.
+    """
     belief = prepared.belief(science)
     read = delayed(clock.timed("decode", decode), pure=False)
     judge = delayed(clock.timed("evidence", weigh), pure=False)
 
     def bundle(scene: Acquisition) -> Delayed:
         looks, noise = prepared.looks.get(scene.id, 1.0), prepared.noise_db.get(scene.id, {})
-        decoded: Delayed = read(scene, unit.box, science, looks, noise)
+        decoded: Delayed = read(scene, unit.box, science, looks, noise, elevation)
         return decoded
 
     looks = {}

@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 from odc.geo import CRS
 from odc.geo.geobox import GeoBox
 
-from catalogs.records import Acquisition
+from catalogs.records import Acquisition, RasterLayer
 from harmonization.calibration import decibel
 from harmonization.evidence import Belief, estimate_prior
 from harmonization.speckle import equivalent_looks
 from harmonization.thresholds import Threshold, water_threshold
 from pipeline.clock import StageClock
-from pipeline.decode import POLARIZATIONS, copolar, radar_power
+from pipeline.decode_radar import POLARIZATIONS, copolar, radar_power
 from pipeline.grid import windows
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit, touching
 from pipeline.read import seen_share
 from pipeline.science import Science
+from pipeline.swath import noise_on
+from pipeline.swath_terrain import datum_offset, swaths_of
 
 Kind = TypeVar("Kind")
 
@@ -52,10 +54,12 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     drawn: dict[GeoBox, None] = {}
     for scene in radar:
         said(f"looks and noise of {scene.id}")
+        for told in _placing(scene, plan.elevation):
+            said(told)
         own, sampled = _sampled(plan, scene, boxes, science)
         samples = [power for power, _ in sampled]
         looks[scene.id] = _looks(scene, samples, max(cell for _, cell in sampled), science)
-        noise[scene.id] = _noise(scene, samples)
+        noise[scene.id] = _noise(scene, samples) | _product_noise(scene, boxes)
         if scene in plan.during:
             drawn |= dict.fromkeys(own)
             found = _threshold(scene, samples, science)
@@ -74,6 +78,20 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     said("the event's prior")
     belief = _estimated(plan, _spread(list(drawn or boxes), SAMPLE_BOXES), science, first, start)
     return first.model_copy(update={"water": belief.water, "vegetation": belief.vegetation})
+
+
+def _placing(scene: Acquisition, elevation: tuple[RasterLayer, ...]) -> list[str]:
+    """How the elevation places a scene in radar geometry, in a sentence; nothing of other scenes."""
+    swaths = swaths_of(scene.layers[copolar(scene.layers)])
+    if not swaths or not elevation:
+        return []
+    offset = datum_offset(swaths, elevation)
+    if offset is None:
+        why = "its tie points and the elevation cannot be brought together"
+        return [f"{scene.id}: placed by its tie points alone, for {why}"]
+    return [
+        f"{scene.id}: placed by the elevation, which lies {offset:.0f} m below the surface that its tie points count from"
+    ]
 
 
 def sample_boxes(plan: Plan, scene: Acquisition | None = None) -> list[GeoBox]:
@@ -103,13 +121,13 @@ def _sampled(
 
     An area may be larger than a pass, so that no window is seen by all of them.
     """
-    shared = [radar_power(scene, box, science) for box in boxes]
+    shared = [radar_power(scene, box, science, plan.elevation) for box in boxes]
     if 2 * _shown(shared) >= len(boxes):
         return boxes, shared
     own = sample_boxes(plan, scene)
     if not own or own == boxes:
         return boxes, shared
-    found = [radar_power(scene, box, science) for box in own]
+    found = [radar_power(scene, box, science, plan.elevation) for box in own]
     return (own, found) if _shown(found) > _shown(shared) else (boxes, shared)
 
 
@@ -153,6 +171,17 @@ def _noise(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32
     return noise
 
 
+def _product_noise(scene: Acquisition, boxes: Sequence[GeoBox]) -> dict[str, float]:
+    """By polarization whose product describes its noise: the median over the sampled windows, in dB."""
+    found = {}
+    for name in scene.polarizations:
+        rasters = [raster for raster in scene.layers[name] if raster.swath and raster.swath.noise]
+        levels = np.concatenate([noise_on(raster, box).ravel() for raster in rasters for box in boxes] or [np.empty(0)])
+        if np.isfinite(levels).any():
+            found[name] = round(float(decibel(np.nanmedian(levels))), 3)
+    return found
+
+
 def _threshold(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32]]], science: Science) -> Threshold:
     assert scene.band is not None
     co = copolar(samples[0])
@@ -176,7 +205,7 @@ def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: 
         sample = Unit("sample", box, plan.at, now(box), past(box))
         if not sample.during:
             continue
-        looks = observe(sample, science, prepared, StageClock()).compute(scheduler="threads")
+        looks = observe(sample, science, prepared, StageClock(), plan.elevation).compute(scheduler="threads")
         observed = np.any([look.evidence.observed for look in looks.values()], axis=0)
         parts.append(np.sum([look.contribution for look in looks.values()], axis=0)[:, observed])
     if not parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from rasterio.windows import transform as window_transform
 from catalogs.lonlat import TURN
 from catalogs.opening import with_raster
 from catalogs.records import RasterLayer
+from harmonization.optical import reflectance_from_dn
 from pipeline.errors import PipelineError
+from pipeline.swath import SwathWindow, coarse_look, in_radar_geometry, read_swath
 
 MARGIN = 3
 """Native pixels read beyond the target, so that interpolation has its neighbours."""
@@ -36,14 +38,22 @@ class NativeWindow:
     """Width of a pixel in metres at the middle of the whole file, so that every unit takes the same."""
 
 
-def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
+Piece = NativeWindow | SwathWindow
+"""A piece of one band on the file's own grid, map-projected or in radar geometry."""
+
+
+def read_window(layer: RasterLayer, target: GeoBox, height: NDArray[np.float32] | None = None) -> Piece | None:
     """The file values that cover a GeoBox, with a margin; None where they do not overlap.
 
-    NaN is every value the record, or the file's own header, calls nodata. PipelineError names a file that is gone,
-    of a refused kind, or has no georeference.
+    NaN is every value the record, or the file's own header, calls nodata. `height`: (y, x) metres of the ground above
+    the ellipsoid, NaN where unknown, by which a raster in radar geometry is placed more exactly. PipelineError names
+    a file that is gone, of a refused kind, or has no georeference.
     """
 
-    def read(source: rasterio.DatasetReader) -> NativeWindow | None:
+    def read(source: rasterio.DatasetReader) -> Piece | None:
+        if in_radar_geometry(layer, source):
+            swath = read_swath(layer, source, target, height)
+            return swath and replace(swath, values=_without_nodata(swath.values, layer, source))
         window = _window(_projected(source), target)
         if window is None:
             return None
@@ -54,10 +64,19 @@ def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
     return with_raster(layer, read)
 
 
+def read_linear(layer: RasterLayer, target: GeoBox) -> Piece | None:
+    """The same as physical values, scale·DN + offset: reflectance, degrees, metres, days."""
+    window = read_window(layer, target)
+    return window and replace(window, values=reflectance_from_dn(window.values, layer.scale, layer.offset))
+
+
 def seen_share(layer: RasterLayer, target: GeoBox) -> float:
     """Share of a GeoBox in which a layer holds data, from a coarse look at it; zero counts as fill."""
 
     def look(source: rasterio.DatasetReader) -> float:
+        if in_radar_geometry(layer, source):
+            seen = _without_nodata(coarse_look(layer, source, target, COARSE), layer, source)
+            return float((np.isfinite(seen) & (seen != 0)).mean())
         window = _window(_projected(source), target)
         if window is None:
             return 0.0
@@ -87,7 +106,7 @@ def _pixel_metres(source: rasterio.DatasetReader) -> float:
 def _projected(source: rasterio.DatasetReader) -> rasterio.DatasetReader:
     if source.crs is None:
         name = source.name.partition("?")[0]  # what follows may be a signature
-        raise PipelineError(f"{name}: has no coordinate system; only map-projected files are read yet")
+        raise PipelineError(f"{name}: has no coordinate system and no tie points; set one (gdal_edit -a_srs)")
     return source
 
 

@@ -62,7 +62,7 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
     halo = setting.halo
     wide = replace(unit, box=unit.box.pad(halo))
     belief = setting.prepared.belief(setting.science)
-    looks = observe(wide, setting.science, setting.prepared, clock)
+    looks = observe(wide, setting.science, setting.prepared, clock, setting.elevation)
     maps = {name: _method(name, looks, wide, setting, belief, clock) for name in setting.job.methods}
     layers = delayed(clock.timed("classify", _layers), pure=False)(looks, maps, unit, halo, setting, belief)
     write = delayed(clock.timed("export", export_unit), pure=False)
@@ -76,7 +76,9 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
 def unit_fingerprint(unit: Unit, setting: Setting) -> str:
     """The content address of a unit in this run."""
     weights = read_contract(setting.weights).sha256 if "early" in setting.job.methods else ""
-    return fingerprint(unit, setting.job, setting.science, setting.prepared, weights, setting.ground.near(unit.box))
+    # All of the elevation: its height over the tie points' surface is measured on the whole of it.
+    ground = Ground(water=setting.ground.near(unit.box).water, elevation=setting.ground.elevation)
+    return fingerprint(unit, setting.job, setting.science, setting.prepared, weights, ground)
 
 
 def _method(name: str, looks: Delayed, unit: Unit, setting: Setting, belief: Belief, clock: StageClock) -> Delayed:

@@ -40,7 +40,7 @@ def write_chips(job: Job, truth: Path, folder: Path, group: str, side: int) -> i
     for unit in plan.units:
         states = _states(truth, unit)
         for name, variant in (("pair", unit), ("single", replace(unit, before=()))):
-            looks = observe(variant, science, prepared, StageClock()).compute(scheduler="threads")
+            looks = observe(variant, science, prepared, StageClock(), plan.elevation).compute(scheduler="threads")
             inputs = network_input(looks, prepared.belief(science), unit.box.shape.yx)
             for row, column in _corners(unit, side):
                 path = folder / f"{group}_{unit.id}_{name}_{row}_{column}.npz"

@@ -291,8 +291,8 @@ def test_a_product_made_anew_has_another_version(changed: str) -> None:
 
 
 def test_unknown_collection_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownCollectionError, match=r"'sentinel-1-grd'.*alos-palsar-mosaic.*sentinel-2-l2a"):
-        to_acquisition(make_item("sentinel-1-grd", {"vv": A}))
+    with pytest.raises(UnknownCollectionError, match=r"'sentinel-1-slc'.*alos-palsar-mosaic.*sentinel-2-l2a"):
+        to_acquisition(make_item("sentinel-1-slc", {"vv": A}))
 
 
 def test_a_new_collection_is_one_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

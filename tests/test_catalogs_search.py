@@ -110,9 +110,9 @@ def real_api(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def test_all_real_items_through_a_live_api(real_api: str, shared: Path, tmp_path: Path) -> None:
     found = look(real_api)
-    items = [
-        item for item in real_items(shared) if item["collection"] in {one.collection for one in found.acquisitions}
-    ]
+    used = {one.collection for one in found.acquisitions}
+    loaded = [item for item in real_items(shared) if [] not in item["geometry"]["coordinates"]]
+    items = [item for item in loaded if item["collection"] in used]
     slices = {name for one in found.acquisitions for name in one.slices}
     twice = {item["id"] for item in items} - slices
     assert slices <= {item["id"] for item in items}

@@ -16,7 +16,8 @@ from harmonization.bundle import OpticalBundle, RadarBundle
 from harmonization.optical import SURFACE_HAZE, TOP_HAZE, weigh_optical
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason
-from pipeline.decode import MASKS, copolar, decode, odd_pixels, radar_power
+from pipeline.decode import decode
+from pipeline.decode_radar import MASKS, copolar, odd_pixels, radar_power
 from pipeline.read import NativeWindow
 
 BOX = grid(24, 24)

@@ -100,7 +100,7 @@ def test_a_product_found_twice_is_told_once_and_only_where_it_matters(tmp_path: 
     told = Console(width=400, record=True)
     with told.capture() as captured:
         show_plan(plan, told)
-    assert f"used once: {note}" in captured.get()
+    assert f"note: {note}" in captured.get()
 
 
 @pytest.mark.parametrize("window", ["during", "before"])

@@ -76,6 +76,13 @@ class Strategy(StrEnum):
     early = "early"
 
 
+class Sentinel1(StrEnum):
+    """How simulated Sentinel-1 scenes are delivered."""
+
+    rtc = "rtc"
+    safe = "safe"
+
+
 app = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
@@ -184,11 +191,14 @@ def simulate(
     size: Size,
     seed: Seed,
     flood: Annotated[bool, typer.Option("--flood/--no-flood", help="A flood, or a quiet window.")] = True,
+    sentinel1: Annotated[
+        Sentinel1, typer.Option("--sentinel-1", help="Terrain-corrected rasters, or SAFE products in radar geometry.")
+    ] = Sentinel1.rtc,
 ) -> None:
     """Simulate scenes of three sensors before and during a flood, and its truth, as a catalog."""
     from workflows.simulate import simulate as run_simulation
 
-    catalog = run_simulation(out, size, seed, flood)
+    catalog = run_simulation(out, size, seed, flood, sentinel1.value)
     typer.echo(f"{catalog}\ntry: overbank map {out / 'job.yaml'} --out RUN")
 
 
@@ -237,7 +247,7 @@ def ingest(
     out: Annotated[Path, typer.Option("--out", metavar="CATALOG", file_okay=False, help="Catalog to make or extend.")],
     description: Annotated[Path | None, typer.Option(help="An overbank.yaml that lies elsewhere.")] = None,
 ) -> None:
-    """Describe products on this disk as items of a catalog: Sentinel-2, Landsat, ALOS-2, elevation, water, GeoTIFFs."""
+    """Describe products on this disk as items of a catalog: radar, optics, elevation, surface water, GeoTIFFs."""
     from catalogs.products import ingest as ingest_folder
 
     found = ingest_folder(folder, out, description)

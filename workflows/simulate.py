@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pystac
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from catalogs.formats.sentinel1_safe import safe_item
 from catalogs.publish import SceneFile, scene_item, write_catalog
 from harmonization.simulate.event import CRS, Event, simulate_event
 from harmonization.simulate.grid import Grid
 from harmonization.simulate.scene import Scene
+from harmonization.simulate.swath import simulate_grd
 from pipeline.cog import write_scene
 from pipeline.grid import outline_lonlat
 from pipeline.job import METHODS
+from workflows.simulate_safe import write_safe
 
 COLLECTIONS = {"sentinel-1": "sentinel-1-rtc", "alos-2": "palsar2-scansar", "sentinel-2": "sentinel-2-l2a"}
+Sentinel1 = Literal["rtc", "safe"]
 TRUTH = "truth.tif"
 JOB = """\
 # Map the simulated flood: two dates, three sensors, rules, physics and network.
@@ -35,14 +39,20 @@ tile: 512
 """
 
 
-def simulate(out: Path, size: int, seed: int, flood: bool = True) -> Path:
+def simulate(out: Path, size: int, seed: int, flood: bool = True, sentinel1: Sentinel1 = "rtc") -> Path:
     """Simulate `size` × `size` pixels of 10 m and write catalog, truth, elevation, area and job into `out`.
 
-    The catalog's path. The same size and seed give the same files.
+    The catalog's path. The same size and seed give the same files. `sentinel1` "safe" writes Sentinel-1 as GRD
+    products in radar geometry instead of terrain-corrected rasters.
     """
     event = simulate_event(size, seed, flood)
     out.mkdir(parents=True, exist_ok=True)
-    items = [_write(out, scene, seed) for scene in event.scenes]
+    items = [
+        _write_product(out, event, scene, seed)
+        if sentinel1 == "safe" and scene.sensor == "sentinel-1"
+        else _write(out, scene, seed)
+        for scene in event.scenes
+    ]
     catalog = write_catalog(out, items, f"Simulated flood, size {size}, seed {seed}")
     _write_ground(out, event)
     (out / "job.yaml").write_text(job_text(seed, flood), encoding="utf-8")
@@ -71,6 +81,12 @@ def _write(out: Path, scene: Scene, seed: int) -> pystac.Item:
         write_scene(path, np.asarray(layer.values), geobox(layer.grid), layer.nodata)
         files[key] = SceneFile(path=path, media_type=pystac.MediaType.COG)
     return scene_item(name, COLLECTIONS[scene.sensor], files, start=scene.time, properties=_properties(scene))
+
+
+def _write_product(out: Path, event: Event, scene: Scene, seed: int) -> pystac.Item:
+    """The same pass as a SAFE product, described as any product on disk is."""
+    swath = simulate_grd(event.ground, scene.window, scene.time, seed)
+    return safe_item(write_safe(out / "scenes", swath, seed))
 
 
 def _properties(scene: Scene) -> dict[str, Any]:

@@ -140,15 +140,21 @@ def _mean_gamma0(
 ) -> tuple[Mapping[str, Float], Float]:
     """gamma0 by polarization and local incidence on the sensor's grid: no speckle, no noise, NaN beyond the
     swath."""
+    gamma0, angle = ground_gamma0(ground, window, band, track, seed)
+    mean = {polarization: area_average(power, ground.grid, grid) for polarization, power in gamma0.items()}
+    return mean, area_average(angle, ground.grid, grid)
+
+
+def ground_gamma0(
+    ground: GroundState, window: Window, band: BandName, track: Pass, seed: int
+) -> tuple[Mapping[str, Real], Real]:
+    """Terrain-flattened gamma0 of every ground cell by polarization, and local incidence in degrees: no speckle, no
+    noise, NaN beyond the swath."""
     angle = local_incidence(ground, track)
     power, factor = sigma0(ground, window, band, angle), texture(ground, window, band, seed)
     angle[~_in_swath(ground, track)] = np.nan
     cosine = np.cos(np.radians(angle))
-    gamma0 = {
-        polarization: area_average(power[polarization] * factor[polarization] / cosine, ground.grid, grid)
-        for polarization in power
-    }
-    return gamma0, area_average(angle, ground.grid, grid)
+    return {name: power[name] * factor[name] / cosine for name in power}, angle
 
 
 def _in_swath(ground: GroundState, track: Pass) -> NDArray[np.bool_]:
