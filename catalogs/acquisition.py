@@ -18,6 +18,7 @@ from catalogs.encoding import band_fields, nodata_values, scale_and_offset
 from catalogs.errors import ItemError
 from catalogs.hrefs import check_href, is_web
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer
+from catalogs.stated import stated_of
 from catalogs.times import utc
 
 SNAPSHOT = timedelta(days=3)
@@ -110,6 +111,7 @@ def _layer(
         offset=offset,
         nodata=nodata_values(rule, fields),
         access=access,
+        stated=stated_of(item.properties, asset.extra_fields, rule.band),
     )
 
 

@@ -60,6 +60,18 @@ class Swath(Record):
     """Thermal noise; None where the product has none."""
 
 
+class Stated(Record):
+    """What the item says of a file's own header. A reader goes by the header; the doctor compares the two."""
+
+    crs: str | None = None
+    """For example "EPSG:32631"."""
+    shape: tuple[int, int] | None = None
+    """Rows, columns."""
+    transform: tuple[float, float, float, float, float, float] | None = None
+    """Affine from (column, row) to coordinates."""
+    data_type: str | None = None
+
+
 class RasterLayer(Record):
     """One band of one file and how its numbers are to be read."""
 
@@ -81,6 +93,8 @@ class RasterLayer(Record):
     """What it takes to open the file."""
     swath: Swath | None = None
     """Set where the raster is in radar geometry: it has tie points (GCPs) and no map projection."""
+    stated: Stated = Stated()
+    """Not used to read; see `catalogs.doctor`."""
 
 
 class Acquisition(Record):

@@ -18,7 +18,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.acquisition import to_acquisition
+from catalogs.doctor.item import item_findings, record_findings
 from catalogs.errors import CatalogError, SearchError
+from catalogs.findings import Finding
 from catalogs.hrefs import is_web
 from catalogs.records import SENSORS, Acquisition, Record, Sensor
 from catalogs.times import utc
@@ -36,6 +38,8 @@ class Found(Record):
     """By start, then id."""
     problems: tuple[str, ...] = ()
     """One sentence each: which item, what is wrong with it, what to do."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the acquisitions found, by their items alone."""
 
 
 def search(
@@ -57,9 +61,10 @@ def search(
     root = _catalog_file(catalog)
     acquisitions: list[Acquisition] = []
     problems: list[str] = []
+    findings: list[Finding] = []
     for path in _item_files(root, problems):
         try:
-            acquisition = _acquisition(path, root, region)
+            acquisition, odd = _acquisition(path, root, region)
         except CatalogError as error:
             problems.append(f"{path}: {error}")
             continue
@@ -67,8 +72,21 @@ def search(
             missing = missing_files(acquisition)
             problems.extend(f"{path}: {name} does not exist; the acquisition is left out" for name in missing)
             acquisitions.extend([] if missing else [acquisition])
+            findings.extend(odd)
     acquisitions.sort(key=lambda found: (found.start, found.id))
-    return Found(acquisitions=tuple(acquisitions), problems=tuple(problems))
+    return Found(acquisitions=tuple(acquisitions), problems=tuple(problems), findings=tuple(findings))
+
+
+def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | CatalogError]]:
+    """Every item of a catalog with its place, or what is wrong with it. Raises `SearchError`."""
+    problems: list[str] = []
+    for path in _item_files(_catalog_file(catalog), problems):
+        try:
+            yield str(path), read_item(path)
+        except CatalogError as error:
+            yield str(path), error
+    for problem in problems:
+        yield str(catalog), SearchError(f"catalog {catalog}", problem, "a link that leads to an item", _CORRECT)
 
 
 def missing_files(acquisition: Acquisition) -> list[str]:
@@ -128,17 +146,18 @@ def _links(path: Path, problems: list[str]) -> list[tuple[str, Path]]:
     return targets
 
 
-def _acquisition(path: Path, root: Path, region: BaseGeometry) -> Acquisition | None:
-    """The item of one file, or None when it lies elsewhere. Raises `CatalogError`."""
+def _acquisition(path: Path, root: Path, region: BaseGeometry) -> tuple[Acquisition | None, tuple[Finding, ...]]:
+    """The item of one file and what is odd about it, or None when it lies elsewhere. Raises `CatalogError`."""
     item = read_item(path)
     try:
         footprint = shapely.geometry.shape(item.geometry)
         if not footprint.intersects(region):
-            return None
-    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
+            return None, ()
+    except (AttributeError, LookupError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
         remedy = "Correct the item's geometry."
         raise SearchError(f"item {item.id}", f"a geometry that fails: {error}", "GeoJSON", remedy) from error
-    return to_acquisition(item, catalog_root=root)
+    scene = to_acquisition(item, catalog_root=root)
+    return scene, (*item_findings(item), *record_findings(scene))
 
 
 def read_item(path: Path) -> pystac.Item:

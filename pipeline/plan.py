@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from odc.geo.geobox import GeoBox
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from catalogs.doctor.passes import mixed_satellites, without_duplicates
+from catalogs.findings import Finding, ordered
 from catalogs.records import Acquisition, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
@@ -52,6 +54,8 @@ class Plan:
     before: tuple[Acquisition, ...]
     problems: tuple[str, ...]
     """Items of the catalog that could not be understood."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the scenes; the plan's by their items alone, the examination adds their files."""
 
     @property
     def missing(self) -> dict[str, list[Sensor]]:
@@ -79,7 +83,7 @@ def make_plan(job: Job) -> Plan:
     JobError if the area is empty or no scene lies in the flood window.
     """
     area = job_area(job)
-    during, before, problems = _scenes(job, area)
+    during, before, problems, findings = _scenes(job, area)
     if not during:
         raise JobError(_nothing_found(job, problems))
     at = _mapped_instant(during)
@@ -89,25 +93,47 @@ def make_plan(job: Job) -> Plan:
     )
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
-    return Plan(job, area, units, at, during, before, problems)
+    return Plan(job, area, units, at, during, before, problems, findings)
 
 
-def _scenes(job: Job, area: BaseGeometry) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...]]:
+def with_scenes(plan: Plan, during: tuple[Acquisition, ...], before: tuple[Acquisition, ...]) -> Plan:
+    """The same plan with other scenes (at least one during): corrected ones, or fewer."""
+    at = _mapped_instant(during)
+    units = tuple(
+        replace(unit, at=at, during=_touching(during, unit.box), before=_touching(before, unit.box))
+        for unit in plan.units
+    )
+    return replace(plan, units=units, at=at, during=during, before=before)
+
+
+_Scenes = tuple[Acquisition, ...]
+
+
+def _scenes(job: Job, area: BaseGeometry) -> tuple[_Scenes, _Scenes, tuple[str, ...], tuple[Finding, ...]]:
+    """Scenes during and before, problems and findings."""
     start, end = span(job.during)
     found = search(job.catalog, area=area, start=start, end=end, sensors=job.sensors)
     useless = tuple(_UNUSABLE.format(scene.id) for scene in found.acquisitions if not _usable(scene))
-    during = tuple(scene for scene in found.acquisitions if _usable(scene) and not scene.reference_only)
+    passes, odd = without_duplicates(
+        [scene for scene in found.acquisitions if _usable(scene) and not scene.reference_only]
+    )
+    odd = (*found.findings, *odd, *mixed_satellites(passes, "during"))
     if job.before is None:
-        return during, (), found.problems + useless
+        return passes, (), found.problems + useless, ordered(odd)
     first, last = span(job.before)
     past = search(job.catalog, area=area, start=first - REFERENCE_REACH, end=last, sensors=job.sensors)
-    before = tuple(
-        scene
-        for scene in past.acquisitions
-        if _usable(scene)
-        and ((scene.reference_only and scene.start <= last) or (scene.end >= first and scene.end <= last))
+    before, old = without_duplicates(
+        [
+            scene
+            for scene in past.acquisitions
+            if _usable(scene)
+            and ((scene.reference_only and scene.start <= last) or (scene.end >= first and scene.end <= last))
+        ]
     )
-    return during, before, tuple(dict.fromkeys(found.problems + past.problems + useless))
+    used = {scene.id for scene in passes + before} | {finding.thing for finding in odd + old}
+    odd += tuple(finding for finding in past.findings if finding.thing in used)
+    odd += (*old, *mixed_satellites(before, "before"))
+    return passes, before, tuple(dict.fromkeys(found.problems + past.problems + useless)), ordered(odd)
 
 
 _UNUSABLE = "{}: has no green and NIR band, which every water index needs; the scene is left out"

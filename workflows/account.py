@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from catalogs.findings import Finding
 from pipeline.compare import finished_units
+from pipeline.examine import read_examined
 from pipeline.ledger import read_item
 
 Item = dict[str, Any]
@@ -60,6 +62,8 @@ class Account:
     """Share of the area in which something tells flood from permanent water."""
     missing: dict[str, list[str]]
     """Sensors of the job without a scene, by window."""
+    findings: tuple[Finding, ...] = ()
+    """What was odd about the scenes, the worst first."""
 
 
 def account_of(run: Path) -> Account:
@@ -80,6 +84,7 @@ def account_of(run: Path) -> Account:
         scenes=_scenes(items),
         reference_known=_reference_known(items),
         missing=_missing(run),
+        findings=_findings(run),
     )
 
 
@@ -100,6 +105,11 @@ def _missing(run: Path) -> dict[str, list[str]]:
         return {}
     missing: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")).get("missing", {})
     return missing
+
+
+def _findings(run: Path) -> tuple[Finding, ...]:
+    examined = read_examined(run)
+    return () if examined is None else examined.findings
 
 
 def _scenes(items: list[Item]) -> list[dict[str, str]]:
@@ -153,6 +163,7 @@ def caveats(account: Account) -> list[str]:
         told += [f"{sensor}: no scene {window} the flood" for sensor in sensors]
     for sensor, one in account.sensors.items():
         told += _sensor_caveats(sensor, one)
+    told += [str(finding) for finding in account.findings if finding.severity in ("fault", "unusable")]
     return told
 
 

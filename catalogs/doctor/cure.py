@@ -1,0 +1,47 @@
+"""What is done about findings: layers are read as they are, and what cannot be read is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from catalogs.findings import Finding
+from catalogs.records import Acquisition, RasterLayer
+
+
+def cured(scene: Acquisition, findings: Iterable[Finding]) -> Acquisition | None:
+    """The acquisition as it is to be read; None where too little is left of it.
+
+    A lost polarization, band or angle leaves the rest. A lost mask takes the whole away: without it radar shadow
+    would be read as water, and cloud as land.
+    """
+    own = [finding for finding in findings if finding.thing == scene.id]
+    if any(finding.severity == "unusable" and not finding.layer for finding in own):
+        return None
+    lost = {(f.layer, f.href) for f in own if f.severity == "unusable"}
+    if any(layer == "mask" for layer, _ in lost):
+        return None
+    layers = {
+        name: tuple(cured_raster(name, raster, own) for raster in rasters if (name, raster.href) not in lost)
+        for name, rasters in scene.layers.items()
+    }
+    left = scene.model_copy(update={"layers": {name: rasters for name, rasters in layers.items() if rasters}})
+    return left if _is_enough(left) else None
+
+
+def cured_raster(name: str, raster: RasterLayer, findings: Iterable[Finding]) -> RasterLayer:
+    """A layer with the corrections of its own findings."""
+    changes: dict[str, object] = {}
+    nodata = list(raster.nodata)
+    for finding in findings:
+        correction = finding.correction
+        if correction is None or (finding.layer, finding.href) != (name, raster.href):
+            continue
+        told = {"encoding": correction.encoding, "scale": correction.scale, "offset": correction.offset}
+        changes |= {field: value for field, value in told.items() if value is not None}
+        nodata += [value for value in correction.nodata if value not in nodata]
+    return raster.model_copy(update=changes | {"nodata": tuple(nodata)})
+
+
+def _is_enough(scene: Acquisition) -> bool:
+    """Whether anything can be measured: a polarization, or the two bands that every water index needs."""
+    return bool(scene.polarizations) if scene.kind == "radar" else {"green", "nir"} <= set(scene.layers)
