@@ -61,6 +61,11 @@ KINDS: dict[str, Kind] = {
         severity="note",
         action='weighs with the whole range of angles of the mode: weaker evidence, flagged "unknown angle"',
     ),
+    "borrowed-angle": Kind(
+        title="Angle of each pixel taken from another pass of the same track",
+        severity="note",
+        action="uses it: on one track the angle of a place stays the same to a hundredth of a degree",
+    ),
     "missing-nodata": Kind(
         title="No value is declared to mean nodata",
         severity="note",
@@ -175,6 +180,11 @@ KINDS: dict[str, Kind] = {
         severity="warning",
         action="reads each band where its header says; indices are blurred by half a pixel",
     ),
+    "band-header-shift": Kind(
+        title="A band whose header is a fraction of a pixel off while its picture lies on those of the others",
+        severity="fault",
+        action="puts the band onto the grid of the others",
+    ),
     "angle-out-of-range": Kind(
         title="Angles that no imaging radar has (radians, hundredths or another thing)",
         severity="fault",
@@ -197,6 +207,7 @@ class Correction(Record):
     offset: float | None = None
     nodata: tuple[float, ...] = ()
     """Further values that mean "not observed"."""
+    shift: tuple[float, float] | None = None
 
 
 class Finding(Record):

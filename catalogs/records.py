@@ -93,6 +93,9 @@ class RasterLayer(Record):
     """What it takes to open the file."""
     swath: Swath | None = None
     """Set where the raster is in radar geometry: it has tie points (GCPs) and no map projection."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Pixels (columns, rows; at most one half) to be added to the place that the file's header gives, where it is known
+    to be wrong."""
     stated: Stated = Stated()
     """Not used to read; see `catalogs.doctor`."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from catalogs.doctor.cure import cured
+from catalogs.doctor.cure import cured, with_borrowed_angles
 from catalogs.doctor.examine import examine
 from catalogs.findings import Finding, ordered
 from catalogs.publish import write_json
@@ -51,7 +51,9 @@ def examine_plan(plan: Plan, known: Examined | None = None, said: Said = lambda 
     during, before = (_cured(window, found.scenes) for window in (plan.during, plan.before))
     if not during:
         raise SceneError(_nothing_left(plan, found))
-    return with_scenes(plan, during, before), found
+    lent, borrowed = with_borrowed_angles(during + before)
+    left = with_scenes(plan, lent[: len(during)], lent[len(during) :])
+    return left, found.model_copy(update={"catalog": ordered(found.catalog + borrowed)})
 
 
 def examine_scenes(plan: Plan, known: Examined | None = None, said: Said = lambda _: None) -> Examined:

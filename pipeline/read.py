@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window, from_bounds
@@ -44,10 +45,17 @@ def read_window(layer: RasterLayer, target: GeoBox) -> NativeWindow | None:
         if window is None:
             return None
         values = source.read(layer.band, window=window).astype(np.float32)
-        box = GeoBox(values.shape, window_transform(window, source.transform), source.crs)
+        box = GeoBox(values.shape, window_transform(window, _placed(source, layer)), source.crs)
         return NativeWindow(_without_nodata(values, layer, source), box, _pixel_metres(source))
 
     return with_raster(layer, read)
+
+
+def _placed(source: rasterio.DatasetReader, layer: RasterLayer) -> Affine:
+    """The file's transform, moved where its header is known to be off."""
+    a, b, c, d, e, f = tuple(source.transform)[:6]
+    columns, rows = layer.shift
+    return Affine(a, b, c + a * columns + b * rows, d, e, f + d * columns + e * rows)
 
 
 def seen_share(layer: RasterLayer, target: GeoBox) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from skimage.registration import phase_cross_correlation
@@ -13,7 +14,7 @@ from catalogs.collection import POLARIZATIONS, REFLECTANCES
 from catalogs.doctor.header import offset_pixels
 from catalogs.doctor.look import FileHeader, Values, read_piece
 from catalogs.errors import CatalogError
-from catalogs.findings import Finding
+from catalogs.findings import Correction, Finding
 from catalogs.records import RasterLayer
 
 OFF = 0.05
@@ -24,42 +25,63 @@ FINE = 20
 """Steps a pixel of the comparison."""
 ENOUGH = 0.5
 """Share of a piece that must hold data."""
+CLEAR = 0.25
+"""Pixels by which the pictures may miss the one or the other answer."""
+MEASURED = (*POLARIZATIONS, *REFLECTANCES)
 Place = tuple[RasterLayer, FileHeader]
 
 
 @dataclass(frozen=True)
 class BandShift:
-    """One band off the grid of the first, in pixels (columns, rows) of the first."""
+    """One band off the grid of the others, in pixels (columns, rows) of that grid."""
 
     first: str
+    """A measurement that lies on the grid of most layers."""
     name: str
     whole: tuple[int, int]
     """Whole pixels: only another extent."""
     part: tuple[float, float]
     """What is left, between -0.5 and 0.5."""
+    outvoted: bool
+    """Whether more layers lie on the other grid than on this one: it is this band that is off."""
 
 
 def band_shifts(headers: Mapping[str, FileHeader]) -> list[BandShift]:
-    """Measurements whose origins differ by a fraction of a pixel, from headers alone.
+    """Measurements whose origins differ by a fraction of a pixel from the grid of most layers, by headers alone.
 
     Bands of another pixel size are held against the finer grid: their corners must lie on its corners.
     """
-    placed = {
-        name: header for name, header in headers.items() if header.crs and name in (*POLARIZATIONS, *REFLECTANCES)
-    }
-    if not placed:
+    placed = {name: header for name, header in headers.items() if header.crs}
+    measured = [name for name in placed if name in MEASURED]
+    if not measured:
         return []
-    first = min(placed, key=lambda name: abs(placed[name].transform[0]))
+    finest = min(abs(placed[name].transform[0]) for name in measured)
+    grids = [name for name in measured if math.isclose(abs(placed[name].transform[0]), finest, rel_tol=1e-6)]
+    first = max(grids, key=lambda name: _votes(placed[name], placed))
     found = []
-    for name, header in placed.items():
-        if header.crs != placed[first].crs:
+    for name in measured:
+        offsets = _offset(placed[name], placed[first])
+        if offsets is None or _is_whole(offsets):
             continue
-        offsets = offset_pixels(header.transform, placed[first].transform)
         whole = (round(offsets[0]), round(offsets[1]))
         part = (offsets[0] - whole[0], offsets[1] - whole[1])
-        if max(abs(part[0]), abs(part[1])) > OFF:
-            found.append(BandShift(first, name, whole, part))
+        outvoted = _votes(placed[first], placed) > _votes(placed[name], placed)
+        found.append(BandShift(first, name, whole, part, outvoted))
     return found
+
+
+def _offset(header: FileHeader, grid: FileHeader) -> tuple[float, float] | None:
+    return offset_pixels(header.transform, grid.transform) if header.crs == grid.crs else None
+
+
+def _is_whole(offsets: tuple[float, float]) -> bool:
+    return all(abs(offset - round(offset)) <= OFF for offset in offsets)
+
+
+def _votes(grid: FileHeader, headers: Mapping[str, FileHeader]) -> int:
+    """How many layers lie on a grid."""
+    offsets = (_offset(header, grid) for header in headers.values())
+    return sum(offset is not None and _is_whole(offset) for offset in offsets)
 
 
 def content_shift(first: Values, second: Values) -> tuple[float, float] | None:
@@ -89,30 +111,34 @@ def _flat(values: Values, seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]])
 
 
 def check_bands(thing: str, places: Mapping[str, Place]) -> Iterator[Finding]:
-    """Findings of the bands of one slice; contents are compared only where headers differ."""
+    """Findings of the layers of one slice; contents are compared only where headers differ."""
     for shift in band_shifts({name: header for name, (_, header) in places.items()}):
-        found = f"{shift.part[0]:+.2f} columns and {shift.part[1]:+.2f} rows off the grid of {shift.first}"
-        told = f"{found}; {_verdict(shift, places)}"
-        raster = places[shift.name][0]
+        off = f"{shift.part[0]:+.2f} columns and {shift.part[1]:+.2f} rows off the grid of {shift.first}"
+        verdict, told = _verdict(shift, _compared(shift, places))
+        certain = verdict == "header" and shift.outvoted
         yield Finding(
-            code="band-shift", thing=thing, layer=shift.name, href=raster.href, found=told, expected="one grid"
+            code="band-header-shift" if certain else "band-shift",
+            thing=thing,
+            layer=shift.name,
+            href=places[shift.name][0].href,
+            found=f"{off}; {told}",
+            expected="one grid",
+            correction=Correction(shift=(-shift.part[0], -shift.part[1])) if certain else None,
         )
 
 
-def _verdict(shift: BandShift, places: Mapping[str, Place]) -> str:
-    """Whether header or content is shifted."""
-    content = _compared(shift, places)
-    unclear = "the contents do not tell whether the header is wrong"
+def _verdict(shift: BandShift, content: tuple[float, float] | None) -> tuple[Literal["header", "content", ""], str]:
+    """Whether the header is wrong or the content really lies there; empty where the pictures do not tell."""
+    unclear = "the pictures do not tell whether the header is wrong"
     if content is None:
-        return unclear
-    # On a shifted grid the same ground lies the other way in the array; a header that is wrong moves nothing there.
-    aligned = math.dist(content, (0.0, 0.0))
-    resampled = math.dist(content, shift.part)
-    if min(aligned, resampled) > 0.25:
-        return unclear
-    if aligned < resampled:
-        return "the contents lie on each other, so the header is wrong"
-    return "the contents are shifted as much, so the header is right"
+        return "", unclear
+    # On a grid that really is shifted the same ground lies elsewhere in the array; a wrong header moves nothing there.
+    wrong, true = math.dist(content, (0.0, 0.0)), math.dist(content, shift.part)
+    if min(wrong, true) > CLEAR:
+        return "", unclear
+    if wrong < true:
+        return "header", "the pictures lie on each other, so the header is wrong"
+    return "content", "the picture is shifted as much, so the header is right"
 
 
 def _compared(shift: BandShift, places: Mapping[str, Place]) -> tuple[float, float] | None:

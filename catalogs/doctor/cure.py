@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from catalogs.findings import Finding
 from catalogs.records import Acquisition, RasterLayer
@@ -36,8 +36,7 @@ def cured_raster(name: str, raster: RasterLayer, findings: Iterable[Finding]) ->
         correction = finding.correction
         if correction is None or (finding.layer, finding.href) != (name, raster.href):
             continue
-        told = {"encoding": correction.encoding, "scale": correction.scale, "offset": correction.offset}
-        changes |= {field: value for field, value in told.items() if value is not None}
+        changes |= correction.model_dump(exclude={"nodata"}, exclude_none=True)
         nodata += [value for value in correction.nodata if value not in nodata]
     return raster.model_copy(update=changes | {"nodata": tuple(nodata)})
 
@@ -45,3 +44,25 @@ def cured_raster(name: str, raster: RasterLayer, findings: Iterable[Finding]) ->
 def _is_enough(scene: Acquisition) -> bool:
     """Whether anything can be measured: a polarization, or the two bands that every water index needs."""
     return bool(scene.polarizations) if scene.kind == "radar" else {"green", "nir"} <= set(scene.layers)
+
+
+def with_borrowed_angles(scenes: Sequence[Acquisition]) -> tuple[tuple[Acquisition, ...], tuple[Finding, ...]]:
+    """The acquisitions, those without any angle of each pixel with the angle layer of the same track where one has it.
+
+    A satellite keeps to its track within some hundred metres, so the angle of a place is the same from pass to pass.
+    """
+    lenders = {_track(scene): scene for scene in scenes if scene.angle_source == "layer" and scene.relative_orbit}
+    lent, findings = [], []
+    for scene in scenes:
+        lender = lenders.get(_track(scene)) if scene.angle_source == "mode" else None
+        if lender is None:
+            lent.append(scene)
+            continue
+        lent.append(scene.model_copy(update={"layers": scene.layers | {"angle": lender.layers["angle"]}}))
+        found = f"no angle layer; that of {lender.id}, relative orbit {lender.relative_orbit}"
+        findings.append(Finding(code="borrowed-angle", thing=scene.id, found=found, expected="its own"))
+    return tuple(lent), tuple(findings)
+
+
+def _track(scene: Acquisition) -> tuple[str, int | None, str | None, str | None]:
+    return scene.sensor, scene.relative_orbit, scene.orbit_direction, scene.look_side

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
 from catalogs.doctor.look import FileHeader
 from catalogs.findings import Finding
 from catalogs.records import RasterLayer, Stated
@@ -40,7 +43,7 @@ def _place(raster: RasterLayer, header: FileHeader) -> Iterator[Told]:
     if header.crs is None:
         yield from _without_crs(raster, header)
         return
-    if stated.crs is not None and stated.crs != header.crs:
+    if stated.crs is not None and not same_crs(stated.crs, header.crs):
         yield "wrong-crs", f"{stated.crs} in the item", f"{_short(header.crs)} as in the file"
         return  # coordinates of two systems cannot be compared
     yield from _grid(stated, header)
@@ -75,6 +78,16 @@ def _grid(stated: Stated, header: FileHeader) -> Iterator[Told]:
     far = f"{_shift(columns, rows)} ({columns * width:g}, {rows * height:g} in units of the system)"
     size = f"; pixels of {abs(stated.transform[0]):g} instead of {width:g}" if scaled else ""
     yield "stale-transform", f"{far}{size} in the item", f"the origin {header.transform[2]:g}, {header.transform[5]:g}"
+
+
+def same_crs(first: str, second: str) -> bool:
+    """Whether two names or texts mean the same coordinate reference system; False for one that means none."""
+    if first.upper() == second.upper():
+        return True
+    try:
+        return bool(CRS.from_user_input(first) == CRS.from_user_input(second))
+    except CRSError:
+        return False
 
 
 def offset_pixels(first: tuple[float, ...], second: tuple[float, ...]) -> tuple[float, float]:
