@@ -18,7 +18,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.acquisition import to_acquisition
-from catalogs.doctor.item import item_findings, record_findings
+from catalogs.doctor.item import item_findings
+from catalogs.doctor.record import record_findings
 from catalogs.errors import CatalogError, SearchError
 from catalogs.findings import Finding
 from catalogs.hrefs import is_web

@@ -25,7 +25,7 @@ from catalogs.doctor.header import check_header
 from catalogs.doctor.item import expiry, grid_complaint, item_findings
 from catalogs.doctor.look import FileHeader, Look, look_at
 from catalogs.doctor.passes import mixed_satellites, without_duplicates
-from catalogs.doctor.pixels import check_offset, check_pixels, fill_values, radar_scale
+from catalogs.doctor.pixels import check_offset, check_pixels, fill_values, radar_scale, zero_filled
 from catalogs.errors import SearchError
 from catalogs.findings import KINDS, Correction, Finding, kinds_table, ordered, worst
 from catalogs.products import ingest
@@ -286,7 +286,8 @@ PIXELS: list[tuple[set[str], str, NDArray[np.float64], dict[str, Any], dict[str,
     (set(), "HH", with_fill(drawn("amplitude"), 0.0), DN | {"nodata": (0.0,)}, {}),
     ({"undeclared-fill"}, "VV", with_fill(drawn("power"), -9999.0), POWER, {}),
     ({"undeclared-fill"}, "HH", with_fill(drawn("amplitude"), 65535.0), DN, {"nodata": None}),
-    ({"undeclared-fill"}, "green", with_fill(drawn("numbers"), 0.0), S2, {"nodata": None, "data_type": "uint16"}),
+    ({"undeclared-fill"}, "green", with_fill(drawn("numbers"), 65535.0), S2, {"nodata": None, "data_type": "uint16"}),
+    (set(), "nir", with_fill(drawn("numbers"), 0.0), S2, {"nodata": None, "data_type": "uint16"}),  # one band: water?
     ({"undeclared-fill", "nodata-never-occurs"}, "VV", with_fill(drawn("power"), -9999.0), POWER, {"nodata": -99.0}),
     ({"nodata-never-occurs"}, "VV", with_fill(drawn("power"), np.nan), POWER, {"nodata": -99.0}),
     ({"undeclared-fill", "decibel-as-power"}, "VV", with_fill(drawn("decibel"), -9999.0), POWER, {}),
@@ -320,6 +321,21 @@ def test_mask_holds_codes_of_its_scheme(scheme: str, values: list[int], strange:
     sample = look(np.resize(np.array(values, dtype=np.float64), 4096), data_type="uint8", nodata=None)
     found = check_pixels("scene", "mask", RasterLayer(href="m.tif"), sample, scheme)
     assert [finding.correction for finding in found] == ([Correction(nodata=strange)] if strange else [])
+
+
+@pytest.mark.parametrize(
+    ("zeros", "share"),
+    [
+        ({"green": 0.25, "nir": 0.25}, 0.25),
+        ({"green": 0.25, "nir": 0.24}, 0.24),
+        ({"green": 0.01, "nir": 0.25}, 0.0),  # near infrared cut off at zero over water
+        ({"green": 0.0, "nir": 0.0}, 0.0),
+        ({"green": 0.25}, 0.0),
+    ],
+)
+def test_zero_of_optics_is_fill_where_all_bands_have_it(zeros: dict[str, float], share: float) -> None:
+    found = zero_filled({name: with_fill(drawn("numbers"), 0.0, part) for name, part in zeros.items()})
+    assert found == pytest.approx(share, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -440,6 +456,16 @@ def test_examination_of_a_scene_reads_it_as_it_is(tmp_path: Path) -> None:
     assert right is not None
     assert (right.layers["VV"][0].encoding, right.layers["VV"][0].nodata) == ("decibel", (-9999.0,))
     assert cured(right, examine(right)) == right, "what is read right has no further correction"
+
+
+def test_zeros_of_an_optical_scene_become_nodata(tmp_path: Path) -> None:
+    bands = {name: with_fill(drawn("numbers"), 0.0).reshape(64, 64).astype(np.uint16) for name in ("green", "nir")}
+    scene = optical_scene(tmp_path, "s", bands, grid(64, 64))
+    bare = {name: (rasters[0].model_copy(update={"nodata": ()}),) for name, rasters in scene.layers.items()}
+    scene = scene.model_copy(update={"layers": bare})
+    right = cured(scene, examine(scene))
+    assert right is not None
+    assert [rasters[0].nodata for rasters in right.layers.values()] == [(0.0,), (0.0,)]
 
 
 def test_lost_files_take_away_what_cannot_do_without_them(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalogs.doctor.check import check_file
+from catalogs.doctor.check import check_catalog, check_file
 from catalogs.findings import SEVERITIES, Finding
+from catalogs.hrefs import is_web
 from pipeline.examine import examine_scenes
 from workflows.plan import finding_record, plan_job
 
@@ -16,12 +17,15 @@ Say = Callable[[str], None]
 JOBS = (".yaml", ".yml")
 
 
-def check_target(target: Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
-    """Findings of a job (by its suffix), an item or a catalog, the worst first; `deep` opens files.
+def check_target(target: str | Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
+    """Findings of a job (by its suffix), an item or a catalog (a path or an address), the worst first.
 
-    Raises `JobError` or `SearchError` where the target is none of these, or is not there.
+    `deep` opens the files. Raises `JobError` or `SearchError` where the target is none of these, or is not there.
     """
-    return check_job(target, deep, say) if target.suffix in JOBS else check_file(target, deep, say)
+    if is_web(target):
+        return check_catalog(target, deep, say)
+    path = Path(target)
+    return check_job(path, deep, say) if path.suffix in JOBS else check_file(path, deep, say)
 
 
 def check_job(job_file: Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
@@ -34,7 +38,7 @@ def check_job(job_file: Path, deep: bool = True, say: Say = lambda _: None) -> t
     return examine_scenes(plan, said=say).findings
 
 
-def findings_record(target: Path, deep: bool, found: Sequence[Finding]) -> dict[str, Any]:
+def findings_record(target: str | Path, deep: bool, found: Sequence[Finding]) -> dict[str, Any]:
     """Findings as JSON values: what `--json` writes."""
     counts = Counter(finding.severity for finding in found)
     return {

@@ -251,7 +251,7 @@ def ingest(
 @catalog_app.command("check")
 def check(
     target: Annotated[
-        Path, typer.Argument(metavar="ITEM|CATALOG|JOB", help="An item's JSON, a catalog, or a job's YAML.")
+        str, typer.Argument(metavar="ITEM|CATALOG|JOB", help="An item's JSON, a catalog, or a job's YAML.")
     ],
     deep: Annotated[bool, typer.Option("--deep/--no-deep", help="Open the files, or look at items alone.")] = True,
     json_file: Json = None,

@@ -10,9 +10,17 @@ from catalogs.doctor.bands import Place, check_bands
 from catalogs.doctor.cure import cured_raster
 from catalogs.doctor.header import check_header
 from catalogs.doctor.look import Look, header_of, look_at
-from catalogs.doctor.pixels import check_offset, check_pixels, darkest, fill_values, valid_values, without_fill
+from catalogs.doctor.pixels import (
+    check_offset,
+    check_pixels,
+    darkest,
+    fill_values,
+    valid_values,
+    without_fill,
+    zero_filled,
+)
 from catalogs.errors import CatalogError
-from catalogs.findings import Finding, ordered
+from catalogs.findings import Correction, Finding, ordered
 from catalogs.records import Acquisition, RasterLayer
 
 THREADS = 8
@@ -89,8 +97,32 @@ def _together(scene: Acquisition, seen: Iterable[tuple[Layer, Look]], found: Ite
         places: dict[str, Place] = {name: (raster, look.header) for name, (raster, look) in layers.items()}
         yield from check_bands(scene.id, places)
         optics = {str(name): pair for name, pair in layers.items() if name in REFLECTANCES and name != "cirrus"}
+        yield from _zeros(scene.id, optics)
         applied = any(raster.offset for raster, _ in optics.values())
         yield from check_offset(scene.id, dict(_dark(optics)), applied)
+
+
+def _zeros(thing: str, optics: Mapping[str, tuple[RasterLayer, Look]]) -> Iterator[Finding]:
+    """Zeros that no nodata declares, where they are fill: zero in all bands of one pixel size."""
+    undeclared = {
+        name: (raster, look)
+        for name, (raster, look) in optics.items()
+        if 0.0 not in raster.nodata and look.header.nodata != 0.0
+    }
+    sizes = {look.header.shape for _, look in undeclared.values()}
+    for size in sizes:
+        bands = {name: pair for name, pair in undeclared.items() if pair[1].header.shape == size}
+        share = zero_filled({name: look.values for name, (_, look) in bands.items()})
+        for name, (raster, _) in bands.items() if share else ():
+            yield Finding(
+                code="undeclared-fill",
+                thing=thing,
+                layer=name,
+                href=raster.href,
+                found=f"zero in {share:.1%} of the coarse look, in all bands at once",
+                expected="a nodata value",
+                correction=Correction(nodata=(0.0,)),
+            )
 
 
 def _dark(optics: Mapping[str, tuple[RasterLayer, Look]]) -> Iterator[tuple[str, float]]:

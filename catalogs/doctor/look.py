@@ -16,8 +16,8 @@ SAMPLE = 512
 """Pixels a side of the coarse look at most."""
 PLAIN = 2048
 """Pixels a side up to which a file without overviews is read whole; a larger one through small windows."""
-WINDOWS, WINDOW = 4, 128
-"""So many windows along each side, each so many pixels wide."""
+WINDOWS, CODE_WINDOWS, WINDOW = 4, 2, 128
+"""So many windows along each side, of measurements and of codes, each at most so many pixels wide."""
 
 Values = NDArray[np.float64]
 
@@ -50,8 +50,8 @@ class Look:
 def look_at(raster: RasterLayer, classes: bool = False) -> Look:
     """Open a file once: header, coarse sample, and its last block, for a file cut short ends before it.
 
-    `classes`: the values are codes, which averaged overviews would mix; full pixels are read. Raises `ReadError` or
-    `HrefError`.
+    `classes`: the values are codes, which averaged overviews would mix; a few windows of full pixels are read.
+    Raises `ReadError` or `HrefError`.
     """
 
     def look(source: rasterio.DatasetReader) -> Look:
@@ -101,16 +101,21 @@ def _sample(source: rasterio.DatasetReader, band: int, classes: bool) -> NDArray
         return np.asarray(source.read(band))[:: -(-source.height // rows), :: -(-source.width // columns)]
     if small or (source.overviews(band) and not classes):
         return np.asarray(source.read(band, out_shape=(rows, columns)))
-    return _windows(source, band)
+    return _windows(source, band, CODE_WINDOWS if classes else WINDOWS)
 
 
-def _windows(source: rasterio.DatasetReader, band: int) -> NDArray[np.generic]:
-    """Small windows of full pixels spread evenly over the file, side by side."""
-    tops = np.linspace(0, source.height - WINDOW, WINDOWS).astype(int) if source.height > WINDOW else [0]
-    lefts = np.linspace(0, source.width - WINDOW, WINDOWS).astype(int) if source.width > WINDOW else [0]
-    pieces = [[source.read(band, window=_within(source, int(top), int(left))) for left in lefts] for top in tops]
+def _windows(source: rasterio.DatasetReader, band: int, side: int) -> NDArray[np.generic]:
+    """`side` × `side` small windows of full pixels spread evenly over the file, side by side."""
+    height, width = source.block_shapes[band - 1]
+    tops, lefts = _starts(source.height, height, side), _starts(source.width, width, side)
+    rows, columns = min(WINDOW, source.height), min(WINDOW, source.width)
+    pieces = [[source.read(band, window=Window(left, top, columns, rows)) for left in lefts] for top in tops]
     return np.block(pieces)
 
 
-def _within(source: rasterio.DatasetReader, top: int, left: int) -> Window:
-    return Window(left, top, min(WINDOW, source.width - left), min(WINDOW, source.height - top))
+def _starts(length: int, block: int, count: int) -> list[int]:
+    """First pixels of so many windows, evenly through the file, each within one block where a block holds it."""
+    starts = [round(length * (number + 0.5) / count) - WINDOW // 2 for number in range(count)]
+    if block >= WINDOW:
+        starts = [min(start, (start // block + 1) * block - WINDOW) for start in starts]
+    return [max(0, min(start, length - WINDOW)) for start in starts]

@@ -18,6 +18,8 @@ FILL_SHARE = 0.005
 """Share of a sample from which a repeated value is fill, not chance."""
 FAR = 2.0
 """A value lies far off where it is so many times the spread of the others away from them."""
+ALL_BANDS = 0.9
+"""Share of the zeros of any band that must be zero in all of them to be fill."""
 FEW = 64
 """Samples below which nothing is judged."""
 DECIBEL = (-60.0, 40.0)
@@ -109,7 +111,7 @@ class _Checks:
         zeros = _share_of(0.0, fills)
         if zeros and self._layer in POLARIZATIONS:
             yield self._say("zero-filled", f"zero in {zeros:.1%} of the coarse look", "a nodata value")
-            fills = [fill for fill in fills if fill[0] != 0.0]
+        fills = [fill for fill in fills if fill[0] != 0.0]  # of optics only several bands together tell: `zero_filled`
         yield from self._fill(fills)
         values = without_fill(self._valid, fills)
         values = values[values != 0] if self._layer in POLARIZATIONS else values
@@ -205,6 +207,20 @@ def without_fill(values: Values, fills: list[tuple[float, float]]) -> Values:
 
 def _share_of(value: float, fills: list[tuple[float, float]]) -> float:
     return next((share for known, share in fills if known == value), 0.0)
+
+
+def zero_filled(values: Mapping[str, Values]) -> float:
+    """Share of pixels that are zero in every band of an optical scene; 0.0 where zeros do not mean fill.
+
+    `values`: (y, x) samples of the same places. Reflectance that was cut off at zero is zero over dark water too, but
+    in one band and not in the other; fill is zero in all of them.
+    """
+    zeros = [sample == 0 for sample in values.values()]
+    if len(zeros) < 2:
+        return 0.0
+    together, anywhere = np.logical_and.reduce(zeros), np.logical_or.reduce(zeros)
+    share = float(together.mean())
+    return share if share >= FILL_SHARE and together.sum() >= ALL_BANDS * anywhere.sum() else 0.0
 
 
 def check_offset(thing: str, dark: Mapping[str, float], applied: bool) -> list[Finding]:
