@@ -21,6 +21,7 @@ from catalogs.hrefs import check_href, is_remote
 from catalogs.identity import baseline_of, orbits_of, part_of, platform_of, updated_of
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer, Swath
 from catalogs.signing import unsigned
+from catalogs.stated import stated_of
 from catalogs.times import utc
 
 SNAPSHOT = timedelta(days=3)
@@ -121,6 +122,7 @@ def _layer(
         nodata=nodata_values(rule, fields),
         access=access,
         swath=_swath(item, name, href, root, access) if rule.encoding == "calibrated" else None,
+        stated=stated_of(item.properties, asset.extra_fields, rule.band),
     )
 
 

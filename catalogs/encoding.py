@@ -29,7 +29,7 @@ def band_fields(asset: Fields, band: int) -> dict[str, Any]:
     Reads `raster:bands` (raster extension 1), and `bands` or the asset itself (STAC 1.1 with raster 2).
     """
     found: dict[str, Any] = {}
-    for fields in (asset, _nth(asset.get("bands"), band), _nth(asset.get("raster:bands"), band)):
+    for fields in (asset, band_entry(asset.get("bands"), band), band_entry(asset.get("raster:bands"), band)):
         for name in ("nodata", "scale", "offset"):
             value = fields.get(name, fields.get(f"raster:{name}"))
             if value is not None:
@@ -81,7 +81,7 @@ def baseline(properties: Fields) -> tuple[int, int]:
     )
 
 
-def _nth(bands: object, band: int) -> Fields:
+def band_entry(bands: object, band: int) -> Fields:
     """The fields of one band; a single entry stands for all bands."""
     if not isinstance(bands, list) or not bands:
         return {}

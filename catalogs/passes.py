@@ -12,6 +12,7 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.collection import Collection, known_collections
+from catalogs.findings import Finding
 from catalogs.records import Acquisition, RasterLayer
 
 PASS_GAP = timedelta(minutes=30)
@@ -25,8 +26,8 @@ COVERED = 0.9
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def passes(acquisitions: Iterable[Acquisition]) -> tuple[tuple[Acquisition, ...], tuple[str, ...]]:
-    """Each product once, the slices of a pass joined, by start, then id; and a sentence for each product left out.
+def passes(acquisitions: Iterable[Acquisition]) -> tuple[tuple[Acquisition, ...], tuple[Finding, ...]]:
+    """Each product once, the slices of a pass joined, by start, then id; and a finding for each product left out.
 
     Of one product found twice the first counts by: preference of its collection, processing baseline, time of its last
     update, id. Satellites, directions, collections and encodings never mix. The result does not depend on the order of
@@ -34,7 +35,7 @@ def passes(acquisitions: Iterable[Acquisition]) -> tuple[tuple[Acquisition, ...]
     """
     ordered = sorted(acquisitions, key=_order)
     joined: list[Acquisition] = []
-    notes: list[str] = []
+    notes: list[Finding] = []
     for one_pass in _by_pass(ordered):
         kept, told = _once(one_pass)
         notes += told
@@ -83,20 +84,20 @@ def _alike(scene: Acquisition) -> tuple[Any, ...]:
     return (scene.collection, scene.orbit_direction, scene.look_side, *told, copolar, extras, encodings, swath)
 
 
-def _once(one_pass: Sequence[Acquisition]) -> tuple[list[Acquisition], list[str]]:
+def _once(one_pass: Sequence[Acquisition]) -> tuple[list[Acquisition], list[Finding]]:
     """The products of a pass without those found twice, in the order of time, and what is said of the others."""
     if len(one_pass) == 1:
         return list(one_pass), []
     outlines = {id(scene): _outline(scene) for scene in one_pass}
     kept: list[Acquisition] = []
-    notes: list[str] = []
+    notes: list[Finding] = []
     for scene in sorted(one_pass, key=_rank, reverse=True):
         better = _better(scene, kept, outlines)
         if better is None:
             kept.append(scene)
         else:
             notes.append(_told(scene, better))
-    return sorted(kept, key=_order), sorted(notes)
+    return sorted(kept, key=_order), sorted(notes, key=lambda finding: finding.thing)
 
 
 def _rank(scene: Acquisition) -> tuple[Any, ...]:
@@ -152,7 +153,7 @@ def _share(inner: BaseGeometry, outer: BaseGeometry) -> float:
     return float(inner.intersection(outer).area / inner.area) if inner.area > 0 else 0.0
 
 
-def _told(scene: Acquisition, better: Acquisition) -> str:
+def _told(scene: Acquisition, better: Acquisition) -> Finding:
     if scene.collection != better.collection and _preference(scene) != _preference(better):
         why = f"collection {better.collection} is read before {scene.collection}"
     elif scene.baseline != better.baseline:
@@ -161,10 +162,8 @@ def _told(scene: Acquisition, better: Acquisition) -> str:
         why = "it was updated later"
     else:
         why = "nothing else tells them apart than the order of their ids"
-    return (
-        f"{scene.id} of {scene.collection} shows the same pass as {better.id} of {better.collection}, which is read in "
-        f"its place: {why}"
-    )
+    found = f"the pass of {better.id} of {better.collection}, which is read in its place: {why}"
+    return Finding(code="duplicate-pass", thing=scene.id, found=found, expected="each pass once")
 
 
 def _join(slices: Sequence[Acquisition]) -> Acquisition:

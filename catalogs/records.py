@@ -70,6 +70,18 @@ class Swath(Record):
         return tuple(href for href in (self.annotation, self.calibration, self.noise) if href)
 
 
+class Stated(Record):
+    """What the item says of a file's own header. A reader goes by the header; the doctor compares the two."""
+
+    crs: str | None = None
+    """For example "EPSG:32631"."""
+    shape: tuple[int, int] | None = None
+    """Rows, columns."""
+    transform: tuple[float, float, float, float, float, float] | None = None
+    """Affine from (column, row) to coordinates."""
+    data_type: str | None = None
+
+
 class RasterLayer(Record):
     """One band of one file and how its numbers are to be read."""
 
@@ -91,6 +103,11 @@ class RasterLayer(Record):
     """What it takes to open the file."""
     swath: Swath | None = None
     """Set where the raster is in radar geometry: it has tie points (GCPs) and no map projection."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Pixels (columns, rows; at most one half) to be added to the place that the file's header gives, where it is known
+    to be wrong."""
+    stated: Stated = Stated()
+    """Not used to read; see `catalogs.doctor`."""
 
 
 class Acquisition(Record):

@@ -17,7 +17,10 @@ from shapely.geometry.base import BaseGeometry
 
 from catalogs import collection as known
 from catalogs.acquisition import to_acquisition
+from catalogs.doctor.item import item_findings
+from catalogs.doctor.record import record_findings
 from catalogs.errors import CatalogError, ItemError, SearchError
+from catalogs.findings import Finding, ordered
 from catalogs.footprints import footprint_of, is_wide, lonlat_box
 from catalogs.hrefs import is_remote
 from catalogs.items import item_from, read_item
@@ -27,7 +30,6 @@ from catalogs.records import SENSORS, Access, Acquisition, Record, Sensor
 from catalogs.sources.choose import entries
 from catalogs.sources.query import Entry, Query
 from catalogs.times import utc
-from catalogs.validity import schema_findings
 
 __all__ = ["Area", "Found", "FoundItem", "catalog_items", "find_items", "missing_files", "read_item", "search"]
 
@@ -35,10 +37,6 @@ Area: TypeAlias = tuple[float, float, float, float] | BaseGeometry
 """West, south, east, north in degrees (west > east crosses ±180°), or a geometry in longitude and latitude."""
 
 EVER = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
-Findings: TypeAlias = dict[tuple[str, str], list[str]]
-"""Ids of items by their collection and what is wrong with them."""
-NAMED = 6
-"""Items of one finding that are named; the others are counted."""
 
 
 class Found(Record):
@@ -48,8 +46,8 @@ class Found(Record):
     """By start, then id."""
     problems: tuple[str, ...] = ()
     """One sentence each: which item, what is wrong with it, what to do."""
-    notes: tuple[str, ...] = ()
-    """One sentence each: which product was found twice, and which of the two is read."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the acquisitions found, by their items alone, and products that were found twice."""
 
 
 class FoundItem(NamedTuple):
@@ -84,9 +82,9 @@ def search(
     earliest = EVER[0] if reach is None else window[0] - reach
     dated, references = _wanted(sensors)
     problems: list[str] = []
-    findings: Findings = {}
+    findings: list[Finding] = []
     acquisitions: list[Acquisition] = []
-    for found in _items(catalog, Query(_region(area), *window, dated, references), problems, findings):
+    for found in _items(catalog, Query(_region(area), *window, dated, references), problems):
         if not _is_wanted(found.item.collection_id, sensors):
             continue
         try:
@@ -98,9 +96,9 @@ def search(
             missing = missing_files(acquisition)
             problems.extend(f"{found.name}: {name} does not exist; the acquisition is left out" for name in missing)
             acquisitions.extend([] if missing else [acquisition])
-    whole, notes = passes(acquisitions)
-    used = {(one.collection, one.id) for one in acquisitions}
-    return Found(acquisitions=whole, problems=(*problems, *_told(findings, used)), notes=notes)
+            findings += (*item_findings(found.item), *record_findings(acquisition))
+    whole, twice = passes(acquisitions)
+    return Found(acquisitions=whole, problems=tuple(problems), findings=ordered((*findings, *twice)))
 
 
 def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], problems: list[str]) -> Iterator[FoundItem]:
@@ -109,7 +107,7 @@ def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], prob
     Adds to `problems`. Raises `SearchError` as `search` does.
     """
     query = Query(_region(area), *EVER, (), tuple(sorted(wanted)))
-    for found in _items(catalog, query, problems, {}):
+    for found in _items(catalog, query, problems):
         if found.item.collection_id in wanted:
             yield found
 
@@ -181,8 +179,8 @@ def _is_wanted(identifier: str | None, sensors: Collection[Sensor]) -> bool:
     return record is None or isinstance(record, known.SelfDescribing)
 
 
-def _items(catalog: str | Path, query: Query, problems: list[str], findings: Findings) -> Iterator[FoundItem]:
-    """Items that touch the area, each once; adds to `problems`, and to `findings` what their schemas forbid."""
+def _items(catalog: str | Path, query: Query, problems: list[str]) -> Iterator[FoundItem]:
+    """Items that touch the area, each once; adds to `problems`."""
     homes: dict[tuple[object, object], str] = {}
     count = 0
     shapely.prepare(query.region)
@@ -190,7 +188,7 @@ def _items(catalog: str | Path, query: Query, problems: list[str], findings: Fin
         for entry in entries(catalog, query, problems):
             count += 1
             try:
-                found = _item(entry, query.region, problems, findings)
+                found = _item(entry, query.region)
             except CatalogError as error:
                 problems.append(f"{entry.name}: {error}")
                 continue
@@ -203,7 +201,7 @@ def _items(catalog: str | Path, query: Query, problems: list[str], findings: Fin
         raise type(broken)(thing, f"{what}, after {count} items", expected, f"They are not used. {remedy}") from broken
 
 
-def _item(entry: Entry, region: BaseGeometry, problems: list[str], findings: Findings) -> FoundItem | None:
+def _item(entry: Entry, region: BaseGeometry) -> FoundItem | None:
     """The item of an entry, or None where it lies elsewhere. Raises `CatalogError`."""
     data = entry.data
     if not isinstance(data, dict) or data.get("type") != "Feature":
@@ -211,10 +209,6 @@ def _item(entry: Entry, region: BaseGeometry, problems: list[str], findings: Fin
     footprint = footprint_of(data)
     if not region.intersects(footprint.geometry):
         return None
-    if footprint.note:
-        problems.append(f"{entry.name}: {footprint.note}")
-    for finding in schema_findings(data):
-        findings.setdefault((str(data.get("collection")), finding), []).append(str(data.get("id")))
     return FoundItem(entry.name, item_from(data, entry.home, "the item", links=False), entry.home, entry.access)
 
 
@@ -227,13 +221,3 @@ def _is_new(found: FoundItem, homes: dict[tuple[object, object], str], problems:
     if homes[key] != home:
         problems.append(f"{found.name}: has the id of {homes[key]}, which is used instead of it")
     return False
-
-
-def _told(findings: Findings, used: set[tuple[str, str]]) -> Iterator[str]:
-    """A sentence for each finding about items that are used."""
-    for (collection, finding), ids in findings.items():
-        names = [name for name in dict.fromkeys(ids) if (collection, name) in used]
-        if names:
-            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            named = ", ".join(names[:NAMED]) + more
-            yield f"collection {collection}: {finding}: invalid by schema, used all the same ({named})"

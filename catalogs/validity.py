@@ -5,7 +5,7 @@ The schemas themselves lie on the web; the few rules here are those that real ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SENTINEL2 = "sentinel-2/v1.0.0/schema.json"
@@ -24,29 +24,37 @@ SENTINEL2_FIELDS = frozenset(
 )  # fmt: skip
 """The fields of the Sentinel-2 extension 1.0.0, whose schema allows no other `s2:` field."""
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "eo:cloud_cover": (int, float),
+_NUMBER: tuple[type, ...] = (int, float)
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "proj:epsg": (int,),
+    "proj:code": (str,),
+    "proj:shape": (list, tuple),
+    "proj:transform": (list, tuple),
+    "proj:bbox": (list, tuple),
+    "platform": (str,),
+    "gsd": _NUMBER,
+    "eo:cloud_cover": _NUMBER,
+    "sat:orbit_state": (str,),
     "sat:relative_orbit": (int,),
     "sat:absolute_orbit": (int,),
-    "sat:orbit_state": (str,),
-    "sar:polarizations": (list,),
-    "platform": (str,),
+    "sar:polarizations": (list, tuple),
+    "sar:observation_direction": (str,),
+    "view:incidence_angle": _NUMBER,
+    "view:sun_elevation": _NUMBER,
     "s2:processing_baseline": (str,),
 }
+"""By property, what its extension's schema wants, of the properties that are read here."""
 
 
-def schema_findings(item: Mapping[str, Any]) -> list[str]:
-    """Fields of an item's JSON that its schemas forbid; empty for most items."""
-    properties = item.get("properties")
-    if not isinstance(properties, Mapping):
-        return ["properties: none, or no object"]
-    findings = [
-        f"property {name}: {value!r} is no {' or '.join(kind.__name__ for kind in kinds)}"
-        for name, kinds in _TYPES.items()
-        if (value := properties.get(name)) is not None and (not isinstance(value, kinds) or isinstance(value, bool))
-    ]
-    extensions = item.get("stac_extensions")
-    if isinstance(extensions, list) and any(str(extension).endswith(SENTINEL2) for extension in extensions):
+def schema_faults(properties: Mapping[str, Any], extensions: Iterable[object]) -> list[tuple[str, str]]:
+    """(found, expected) of each property that its schema forbids; empty for most items."""
+    faults = []
+    for name, kinds in TYPES.items():
+        value = properties.get(name)
+        if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            faults.append((f"{name} {value!r}, a {type(value).__name__}", f"a {wanted}"))
+    if any(str(extension).endswith(SENTINEL2) for extension in extensions):
         unknown = sorted(name for name in properties if name.startswith("s2:") and name not in SENTINEL2_FIELDS)
-        findings += [f"property {name}: not a field of the Sentinel-2 extension 1.0.0" for name in unknown]
-    return findings
+        faults += [(f"{name}, no field of the Sentinel-2 extension 1.0.0", "only its fields") for name in unknown]
+    return faults

@@ -11,6 +11,10 @@ class JobError(PipelineError):
     """A mistake in a job file, found before any pixel is read."""
 
 
+class SceneError(PipelineError):
+    """Scenes of a job that cannot be read, none of them."""
+
+
 class RunError(PipelineError):
     """A run folder that is not what a verb needs."""
 

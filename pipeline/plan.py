@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from odc.geo.geobox import GeoBox
@@ -12,6 +12,8 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.access import missing_credentials
+from catalogs.doctor.passes import mixed_satellites
+from catalogs.findings import Finding, ordered
 from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
 from pipeline.area import job_area
@@ -57,7 +59,9 @@ class Plan:
     problems: tuple[str, ...]
     """Items of the catalog that could not be understood, and scenes that cannot be used."""
     notes: tuple[str, ...] = ()
-    """What is good to know before the job is run: products found twice, ground that no tile covers."""
+    """What is good to know of the ground before the job is run: where no tile covers it."""
+    findings: tuple[Finding, ...] = ()
+    """What is odd about the scenes; the plan's by their items alone, the examination adds their files."""
     ground: Ground = field(default_factory=Ground)
     """Reference water and elevation."""
 
@@ -93,8 +97,8 @@ def make_plan(job: Job) -> Plan:
     the environment lacks what it takes to open a file.
     """
     area = job_area(job)
-    ground, told, strange = resolve_ground(job, area)
-    during, before, problems, notes = _scenes(job, area)
+    ground, notes, strange = resolve_ground(job, area)
+    during, before, problems, findings = _scenes(job, area)
     problems = tuple(dict.fromkeys((*problems, *strange)))
     if not during:
         raise JobError(_nothing_found(job, problems))
@@ -104,19 +108,28 @@ def make_plan(job: Job) -> Plan:
     units = tuple(Unit(name, box, at, now(box), past(box)) for name, box in unit_boxes(area, job.resolution, job.tile))
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
         raise JobError(f"area: covers no middle of a pixel of {job.resolution:g} m; draw it larger")
-    return Plan(job, area, units, at, during, before, problems, notes=notes + told, ground=ground)
+    return Plan(job, area, units, at, during, before, problems, notes=notes, findings=findings, ground=ground)
 
 
-def _scenes(
-    job: Job, area: BaseGeometry
-) -> tuple[tuple[Acquisition, ...], tuple[Acquisition, ...], tuple[str, ...], tuple[str, ...]]:
-    """Scenes during and before, problems, and notes of the scenes that are read."""
+def with_scenes(plan: Plan, during: tuple[Acquisition, ...], before: tuple[Acquisition, ...]) -> Plan:
+    """The same plan with other scenes (at least one during): corrected ones, or fewer."""
+    at = _mapped_instant(during)
+    now, past = touching(during), touching(before)
+    units = tuple(replace(unit, at=at, during=now(unit.box), before=past(unit.box)) for unit in plan.units)
+    return replace(plan, units=units, at=at, during=during, before=before)
+
+
+_Scenes = tuple[Acquisition, ...]
+
+
+def _scenes(job: Job, area: BaseGeometry) -> tuple[_Scenes, _Scenes, tuple[str, ...], tuple[Finding, ...]]:
+    """Scenes during and before, problems, and findings of the scenes that are read."""
     start, end = span(job.during)
     found = search(job.catalog, area=area, start=start, end=end, sensors=job.sensors)
     useless = tuple(_UNUSABLE.format(scene.id) for scene in found.acquisitions if not _usable(scene))
     during = tuple(scene for scene in found.acquisitions if _usable(scene) and not scene.reference_only)
     if job.before is None:
-        return during, (), found.problems + useless, _notes(found.notes, during)
+        return during, (), found.problems + useless, _findings(found.findings, during, ())
     first, last = span(job.before)
     past = search(job.catalog, area=area, start=first, end=last, sensors=job.sensors, reach=REFERENCE_REACH)
     usable = [scene for scene in past.acquisitions if _usable(scene)]
@@ -126,7 +139,7 @@ def _scenes(
     undated = tuple(_UNDATED.format(scene.id, last) for scene in mosaics if not _dated(scene, last))
     before = tuple(sorted(whole + reference, key=lambda scene: (scene.start, scene.id)))
     problems = tuple(dict.fromkeys(found.problems + past.problems + useless + undated))
-    return during, before, problems, _notes(found.notes + past.notes, during + before)
+    return during, before, problems, _findings(found.findings + past.findings, during, before)
 
 
 def _check_credentials(rasters: Iterable[RasterLayer]) -> None:
@@ -159,10 +172,17 @@ def _until(scene: Acquisition, last: datetime) -> Acquisition:
     return scene.model_copy(update={"usable_until": last}) if scene.end > last else scene
 
 
-def _notes(notes: tuple[str, ...], scenes: tuple[Acquisition, ...]) -> tuple[str, ...]:
-    """What was said of scenes that are read; the search reaches back years for mosaics."""
-    names = {name for scene in scenes for name in scene.slices}
-    return tuple(note for note in dict.fromkeys(notes) if not names.isdisjoint(note.replace(",", " ").split()))
+def _findings(found: Sequence[Finding], during: _Scenes, before: _Scenes) -> tuple[Finding, ...]:
+    """What was found of scenes that are read, and of products that one of them is read for; the worst first."""
+    read = {name for scene in during + before for name in scene.slices}
+    told = [
+        finding for finding in dict.fromkeys(found) if finding.thing in read or not read.isdisjoint(_words(finding))
+    ]
+    return ordered((*told, *mixed_satellites(during, "during"), *mixed_satellites(before, "before")))
+
+
+def _words(finding: Finding) -> list[str]:
+    return finding.found.split() if finding.code == "duplicate-pass" else []
 
 
 def _nothing_found(job: Job, problems: tuple[str, ...]) -> str:

@@ -89,9 +89,7 @@ def _placing(scene: Acquisition, elevation: tuple[RasterLayer, ...]) -> list[str
     if offset is None:
         why = "its tie points and the elevation cannot be brought together"
         return [f"{scene.id}: placed by its tie points alone, for {why}"]
-    return [
-        f"{scene.id}: placed by the elevation, which lies {offset:.0f} m below the surface that its tie points count from"
-    ]
+    return [f"{scene.id}: placed by the elevation, raised by {offset:.0f} m to the surface of its tie points"]
 
 
 def sample_boxes(plan: Plan, scene: Acquisition | None = None) -> list[GeoBox]:

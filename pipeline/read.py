@@ -58,7 +58,7 @@ def read_window(layer: RasterLayer, target: GeoBox, height: NDArray[np.float32] 
         if window is None:
             return None
         values = _values(source, layer.band, window).astype(np.float32)
-        box = GeoBox(values.shape, window_transform(window, source.transform), source.crs)
+        box = GeoBox(values.shape, window_transform(window, _placed(source, layer)), source.crs)
         return NativeWindow(_without_nodata(values, layer, source), box, _pixel_metres(source))
 
     return with_raster(layer, read)
@@ -68,6 +68,13 @@ def read_linear(layer: RasterLayer, target: GeoBox) -> Piece | None:
     """The same as physical values, scale·DN + offset: reflectance, degrees, metres, days."""
     window = read_window(layer, target)
     return window and replace(window, values=reflectance_from_dn(window.values, layer.scale, layer.offset))
+
+
+def _placed(source: rasterio.DatasetReader, layer: RasterLayer) -> Affine:
+    """The file's transform, moved where its header is known to be off."""
+    a, b, c, d, e, f = tuple(source.transform)[:6]
+    columns, rows = layer.shift
+    return Affine(a, b, c + a * columns + b * rows, d, e, f + d * columns + e * rows)
 
 
 def seen_share(layer: RasterLayer, target: GeoBox) -> float:

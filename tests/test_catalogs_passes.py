@@ -139,12 +139,11 @@ def test_frames_in_two_collections_are_read_once() -> None:
         ]
     )
     assert ids(found) == ["rtc1+1", "grd3"], "no corrected product of the third frame: it is read as it is"
-    assert notes == (
-        "grd1 of sentinel-1-grd shows the same pass as rtc1 of sentinel-1-rtc, which is read in its place: "
-        "collection sentinel-1-rtc is read before sentinel-1-grd",
-        "grd2 of sentinel-1-grd shows the same pass as rtc2 of sentinel-1-rtc, which is read in its place: "
-        "collection sentinel-1-rtc is read before sentinel-1-grd",
-    )
+    why = "which is read in its place: collection sentinel-1-rtc is read before sentinel-1-grd"
+    assert [(note.code, note.thing, note.found) for note in notes] == [
+        ("duplicate-pass", "grd1", f"the pass of rtc1 of sentinel-1-rtc, {why}"),
+        ("duplicate-pass", "grd2", f"the pass of rtc2 of sentinel-1-rtc, {why}"),
+    ]
 
 
 def test_bursts_give_way_to_the_frames_that_cover_them() -> None:
@@ -176,8 +175,9 @@ def test_which_of_two_is_read(kept: dict[str, Any], dropped: dict[str, Any], why
     for order in permutations(pair):
         found, (note,) = passes(order)
         assert ids(found) == [pair[0].id]
-        assert why in note
-        assert note.startswith(f"{pair[1].id} of sentinel-2-l2a shows the same pass as {pair[0].id} of ")
+        assert why in note.found
+        assert note.thing == pair[1].id
+        assert note.found.startswith(f"the pass of {pair[0].id} of ")
 
 
 def test_the_same_item_twice_is_read_once() -> None:

@@ -93,14 +93,15 @@ def test_a_product_found_twice_is_told_once_and_only_where_it_matters(tmp_path: 
     plan = planned(tmp_path, *twice)
     used = [scene.id for scene in plan.during if scene.sensor == "sentinel-2"]
     assert used == ["S2B_MSIL2A_20230518T100000_R022_T32TQR_2"]
-    (note,) = plan.notes
-    assert note.startswith("S2B_MSIL2A_20230518T100000_R022_T32TQR_1 of sentinel-2-l2a shows the same pass as")
+    (note,) = [finding for finding in plan.findings if finding.code == "duplicate-pass"]
+    assert note.thing == "S2B_MSIL2A_20230518T100000_R022_T32TQR_1"
     assert plan.problems == ()
-    assert plan_record(plan)["notes"] == [note]
+    (told,) = [one for one in plan_record(plan)["findings"] if one["code"] == "duplicate-pass"]
+    assert told["thing"] == note.thing
     told = Console(width=400, record=True)
     with told.capture() as captured:
         show_plan(plan, told)
-    assert f"note: {note}" in captured.get()
+    assert note.thing in captured.get()
 
 
 @pytest.mark.parametrize("window", ["during", "before"])

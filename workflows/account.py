@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from catalogs.findings import Finding
 from catalogs.lonlat import bbox_around
 from pipeline.compare import finished_units
+from pipeline.examine import read_examined
 from pipeline.ledger import read_item
 
 Item = dict[str, Any]
@@ -65,6 +67,8 @@ class Account:
     """What dry ground was taken for, where that is not the land cover of the place."""
     zones: tuple[str, ...] = ()
     """EPSG codes of the grids that it was mapped on."""
+    findings: tuple[Finding, ...] = ()
+    """What was odd about the scenes, the worst first."""
 
 
 def account_of(run: Path) -> Account:
@@ -87,6 +91,7 @@ def account_of(run: Path) -> Account:
         reference_known=_reference_known(items),
         missing=_missing(run),
         dry_state="; ".join(sorted({str(told) for item in items if (told := _property(item, "dry_state"))})),
+        findings=_findings(run),
     )
 
 
@@ -107,6 +112,11 @@ def _missing(run: Path) -> dict[str, list[str]]:
         return {}
     missing: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8")).get("missing", {})
     return missing
+
+
+def _findings(run: Path) -> tuple[Finding, ...]:
+    examined = read_examined(run)
+    return () if examined is None else examined.findings
 
 
 def _scenes(items: list[Item]) -> list[dict[str, str]]:
@@ -162,6 +172,7 @@ def caveats(account: Account) -> list[str]:
         told += [f"{sensor}: no scene {window} the flood" for sensor in sensors]
     for sensor, one in account.sensors.items():
         told += _sensor_caveats(sensor, one)
+    told += [str(finding) for finding in account.findings if finding.severity in ("fault", "unusable")]
     return told
 
 

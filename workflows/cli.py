@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-MISTAKE, INTERRUPTED = 2, 130
+FAULTS, MISTAKE, INTERRUPTED = 1, 2, 130
 DISK_TROUBLE = (
     errno.EACCES,
     errno.EPERM,
@@ -256,6 +256,33 @@ def ingest(
     for reason in found.skipped:
         typer.echo(f"left out: {reason}", err=True)
     typer.echo(str(found.catalog))
+
+
+@catalog_app.command("check")
+def check(
+    target: Annotated[
+        str, typer.Argument(metavar="ITEM|CATALOG|JOB", help="An item's JSON, a catalog, or a job's YAML.")
+    ],
+    deep: Annotated[bool, typer.Option("--deep/--no-deep", help="Open the files, or look at items alone.")] = True,
+    json_file: Json = None,
+) -> None:
+    """Hold items against their files: what is wrong, how bad, and what the pipeline does about it.
+
+    Exit code 1 where there is a fault or something unusable.
+    """
+    from catalogs.findings import worst
+    from catalogs.publish import write_json
+    from workflows.check import check_target, findings_record
+    from workflows.tables import console, show_findings
+
+    with _progress() as say:
+        found = check_target(target, deep, say)
+    show_findings(found, console())
+    typer.echo(f"{target}: {len(found)} findings" if found else f"{target}: nothing found")
+    if json_file is not None:
+        write_json(json_file, findings_record(target, deep, found))
+    if worst(found) in ("fault", "unusable"):
+        raise typer.Exit(FAULTS)
 
 
 def main() -> None:

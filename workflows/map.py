@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from catalogs.publish import write_json
 from pipeline.cluster import run_units
 from pipeline.errors import RunError
+from pipeline.examine import FINDINGS, examine_plan, read_examined, write_examined
 from pipeline.export import RUN_ID, publish_run
 from pipeline.job import Record
 from pipeline.ledger import UNITS, alone_in, clear_leftovers, is_done, read_item, unit_folder
@@ -70,6 +72,8 @@ def map_flood(
         say(f"note: {note}")
     for problem in plan.problems:
         say(f"catalog: {problem}")
+    clock["examine"] = perf_counter()
+    plan = _examined(plan, out, say)
     clock["prepare"] = perf_counter()
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
@@ -80,7 +84,8 @@ def map_flood(
     with alone_in(out):
         seconds, skipped = _map_units(plan, setting, scheduler, say)
         _publish(plan, out)
-    first = {"plan": clock["prepare"] - clock["plan"], "prepare": clock["map"] - clock["prepare"]}
+    steps = list(clock)
+    first = {step: clock[later] - clock[step] for step, later in pairwise(steps)}
     return MapSummary(out, len(plan.units), skipped, first | seconds | {"map_wall": perf_counter() - clock["map"]})
 
 
@@ -105,6 +110,19 @@ def _refuse_strangers(plan: Plan, out: Path) -> None:
             f"{out}: holds {len(strangers)} units of another area or tiling ({strangers[0]}); "
             "give another --out, or remove that folder"
         )
+
+
+def _examined(plan: Plan, out: Path, say: Say) -> Plan:
+    """The plan as its files allow it; what was found is told and kept in the run's folder."""
+    examined, found = examine_plan(plan, read_examined(out), lambda text: say(f"examine: {text}"))
+    write_examined(out, found)
+    for finding in found.findings:
+        if finding.severity != "note":
+            say(f"{finding.severity}: {finding}")
+    notes = sum(finding.severity == "note" for finding in found.findings)
+    if notes:
+        say(f"examine: {notes} notes beside, in {out / FINDINGS}")
+    return examined
 
 
 def _prepared(plan: Plan, science: Science, out: Path, say: Say) -> Prepared:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.errors import SearchError
+from catalogs.findings import Finding
 from catalogs.records import Acquisition, Sensor
 from models.contract import read_contract, shipped
 from pipeline.errors import JobError
@@ -70,9 +71,16 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "notes": list(plan.notes),
         "reference_water": [tile.id for tile in plan.ground.water],
         "elevation": [tile.id for tile in plan.ground.elevation],
+        "findings": [finding_record(finding) for finding in plan.findings],
         "scenes": [_scene_record(scene, window) for window, scene in windowed(plan)],
         "units": [_unit_record(unit) for unit in plan.units],
     }
+
+
+def finding_record(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON values, with its severity and what the pipeline does about it."""
+    told = finding.model_dump(mode="json", exclude_none=True)
+    return told | {"severity": finding.severity, "action": finding.kind.action}
 
 
 def windowed(plan: Plan) -> list[tuple[str, Acquisition]]:

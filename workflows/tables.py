@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from catalogs.findings import Finding
 from pipeline.plan import Plan, area_km2
 from workflows.plan import unit_bytes, windowed
 
@@ -63,6 +64,21 @@ def show_plan(plan: Plan, out: Console) -> None:
         say(out, f"note: {note}")
     for problem in plan.problems:
         say(out, f"catalog: {problem}")
+    show_findings(plan.findings, out)
+
+
+def show_findings(findings: Sequence[Finding], out: Console) -> None:
+    """Findings of the doctor, the worst first; nothing where there are none."""
+    if not findings:
+        return
+    rows = [(f.severity, f.code, place_text(f), f"{f.found}; expected {f.expected}", f.kind.action) for f in findings]
+    head = ("severity", "finding", "of", "found", "what the pipeline does")
+    out.print(_table("Findings", head, rows, words=len(head)))
+
+
+def place_text(finding: Finding) -> str:
+    """What a finding is about: item or acquisition, and its layer."""
+    return f"{finding.thing}, {finding.layer}" if finding.layer else finding.thing
 
 
 def _units_table(plan: Plan) -> Table:

@@ -12,7 +12,7 @@ from workflows.report.maps import error_maps, method_maps, witness_maps
 from workflows.report.markup import bullets, gallery, paragraph, text
 from workflows.report.mosaic import blindness_of, canvas_of
 from workflows.report.provenance import provenance
-from workflows.report.sections import blindness, scenes, scores, seconds, sensors
+from workflows.report.sections import blindness, findings, scenes, scores, seconds, sensors
 
 PAGE = Path(__file__).with_name("page.html")
 REPORT = "report.html"
@@ -36,6 +36,7 @@ def write_report(folder: Path, summary: Mapping[str, Any], run: Path, truth: Pat
         "witnesses": gallery(witness_maps(canvas, methods)),
         "scenes": scenes(account),
         "sensors": sensors(account),
+        "findings": findings(account),
         "blindness": blindness(blindness_of(run)),
         "seconds": seconds(summary),
         "provenance": provenance(account, summary, run),

@@ -9,7 +9,7 @@ from harmonization.reasons import BLINDING
 from workflows.account import Account, SensorAccount
 from workflows.report.markup import paragraph, table
 from workflows.report.mosaic import Blindness
-from workflows.tables import SCORES, ratio_text
+from workflows.tables import SCORES, place_text, ratio_text
 
 FEW = 0.0005
 """Share below which a reason is not worth a line."""
@@ -56,6 +56,17 @@ def scenes(account: Account) -> str:
         for scene in account.scenes
     ]
     return table("Scenes", ("sensor", "window", "time, UTC", "satellite", "scene"), rows)
+
+
+def findings(account: Account) -> str:
+    """What was odd about the scenes and their files, and what was done about it."""
+    if not account.findings:
+        return paragraph("Items, headers and pixels of all scenes agree with each other.")
+    rows = [
+        (f.severity, f.code, place_text(f), f"{f.found}; expected {f.expected}", f.kind.action)
+        for f in account.findings
+    ]
+    return table("Findings, the worst first", ("severity", "finding", "of", "found", "what was done about it"), rows)
 
 
 def sensors(account: Account) -> str:

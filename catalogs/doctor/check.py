@@ -1,0 +1,126 @@
+"""`overbank catalog check`: items and catalogs, cheaply or with a look at their files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pystac
+
+from catalogs.doctor.examine import examine, examine_files
+from catalogs.doctor.item import is_raster, item_findings
+from catalogs.doctor.record import read_record
+from catalogs.errors import CatalogError, HrefError, SearchError
+from catalogs.findings import Finding, ordered
+from catalogs.hrefs import check_href, is_web
+from catalogs.passes import passes
+from catalogs.records import Acquisition, RasterLayer
+from catalogs.search import catalog_items, read_item
+from catalogs.stated import stated_of
+
+Say = Callable[[str], None]
+WANTED = "an item, a catalog, a collection of features, or a job"
+
+
+def check_file(path: Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
+    """Findings of a STAC file, an item, several or a catalog, or of a folder with a catalog.
+
+    `deep` opens the files of each item; `say` hears of each item. Raises `SearchError` when there is no such thing.
+    """
+    if path.is_dir():
+        return check_catalog(path, deep, say)
+    data = _read(path)
+    kind = data.get("type") if isinstance(data, dict) else None
+    if kind in ("Catalog", "Collection"):
+        return check_catalog(path, deep, say)
+    if kind == "Feature":
+        return _check_all([(str(path), read_item(path))], path, deep, say)
+    features = data if isinstance(data, list) else data.get("features") if kind == "FeatureCollection" else None
+    if not isinstance(features, list):
+        remedy = "Give the path of such a file."
+        raise SearchError(f"file {path}", f"JSON of type {kind!r}", WANTED, remedy)
+    return _check_all(_features(path, features), path, deep, say)
+
+
+def check_item(item: pystac.Item, deep: bool = True, catalog_root: str | Path | None = None) -> tuple[Finding, ...]:
+    """Findings of one item, with `deep` of its files too."""
+    root = catalog_root if catalog_root is not None else item.get_self_href()
+    return _check_one(item, root, deep)[1]
+
+
+def check_catalog(catalog: str | Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
+    """Findings of every item of a catalog, and of its items against each other. Raises `SearchError`."""
+    return _check_all(catalog_items(catalog), catalog, deep, say)
+
+
+def _check_all(
+    items: Iterator[tuple[str, pystac.Item | CatalogError]] | list[tuple[str, pystac.Item | CatalogError]],
+    root: str | Path,
+    deep: bool,
+    say: Say,
+) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    scenes: list[Acquisition] = []
+    for place, item in items:
+        say(place)
+        if isinstance(item, CatalogError):
+            _, told, expected, _ = item.args
+            found.append(Finding(code="broken-item", thing=place, found=told, expected=expected))
+            continue
+        scene, findings = _check_one(item, root, deep)
+        found += findings
+        scenes += [] if scene is None else [scene]
+    return ordered([*found, *passes(scenes)[1]])
+
+
+def _check_one(
+    item: pystac.Item, root: str | Path | None, deep: bool
+) -> tuple[Acquisition | None, tuple[Finding, ...]]:
+    found = list(item_findings(item))
+    scene, findings = read_record(item, root)
+    known = {finding.code for finding in found}
+    found += [finding for finding in findings if finding.code not in known]
+    if not deep:
+        return scene, ordered(found)
+    if scene is None:
+        return None, ordered([*found, *examine_files(item.id, dict(_rasters(item, root)))])
+    found = [finding for finding in found if finding.code != "missing-nodata"]  # the header is known better
+    return scene, ordered([*found, *examine(scene)])
+
+
+def _rasters(item: pystac.Item, root: str | Path | None) -> Iterator[tuple[str, RasterLayer]]:
+    """The rasters of an item that is no acquisition, as far as they may be opened."""
+    for key, asset in item.assets.items():
+        href = asset.get_absolute_href()
+        if href is None or not is_raster(asset):
+            continue
+        try:
+            check_href(href, root)
+        except HrefError:
+            continue
+        yield key, RasterLayer(href=href, stated=stated_of(item.properties, asset.extra_fields, 1))
+
+
+def _features(path: Path, features: list[object]) -> Iterator[tuple[str, pystac.Item | CatalogError]]:
+    """The items of a feature collection; a self link on the web stays their place."""
+    for number, data in enumerate(features, start=1):
+        place = f"{path}, feature {number}"
+        try:
+            item = pystac.Item.from_dict(dict(data), migrate=False)  # type: ignore[call-overload]
+        except Exception as error:  # pystac raises whatever the broken JSON leads to
+            found = f"{type(error).__name__}: {error}"
+            yield place, SearchError(place, found, "a STAC item", "Correct the file.")
+            continue
+        if not is_web(item.get_self_href() or ""):
+            item.set_self_href(str(path))
+        yield place, item
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise SearchError(f"file {path}", found, WANTED, "Check the path.") from error

@@ -1,0 +1,49 @@
+"""`overbank catalog check`: the doctor's findings of an item, a catalog or a job."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from catalogs.doctor.check import check_catalog, check_file
+from catalogs.findings import SEVERITIES, Finding
+from catalogs.hrefs import is_web
+from pipeline.examine import examine_scenes
+from workflows.plan import finding_record, plan_job
+
+Say = Callable[[str], None]
+JOBS = (".yaml", ".yml")
+
+
+def check_target(target: str | Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
+    """Findings of a job (by its suffix), an item or a catalog (a path or an address), the worst first.
+
+    `deep` opens the files. Raises `JobError` or `SearchError` where the target is none of these, or is not there.
+    """
+    if is_web(target):
+        return check_catalog(target, deep, say)
+    path = Path(target)
+    return check_job(path, deep, say) if path.suffix in JOBS else check_file(path, deep, say)
+
+
+def check_job(job_file: Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
+    """Findings of the scenes that a job would read."""
+    plan = plan_job(job_file)
+    for problem in plan.problems:
+        say(f"left out: {problem}")
+    if not deep:
+        return plan.findings
+    return examine_scenes(plan, said=say).findings
+
+
+def findings_record(target: str | Path, deep: bool, found: Sequence[Finding]) -> dict[str, Any]:
+    """Findings as JSON values: what `--json` writes."""
+    counts = Counter(finding.severity for finding in found)
+    return {
+        "target": str(target),
+        "deep": deep,
+        "counts": {severity: counts[severity] for severity in reversed(SEVERITIES)},
+        "findings": [finding_record(finding) for finding in found],
+    }
