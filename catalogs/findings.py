@@ -202,7 +202,7 @@ KINDS: dict[str, Kind] = {
         action="takes pixels of such a value as not observed",
     ),
 }
-"""By code, every kind of finding; docs/doctor.md lists the same."""
+"""By code, every kind of finding; docs/catalogs.md lists the same."""
 
 
 class Correction(Record):
@@ -261,7 +261,7 @@ def worst(findings: Iterable[Finding]) -> Severity | None:
 
 
 def kinds_table() -> str:
-    """`KINDS` as a Markdown table, the worst first: what docs/doctor.md holds."""
+    """`KINDS` as a Markdown table, the worst first: what docs/catalogs.md holds."""
     rows = sorted(KINDS.items(), key=lambda row: (-SEVERITIES.index(row[1].severity), row[0]))
     head = "| code | severity | what was found | what the pipeline does |\n|---|---|---|---|\n"
     return head + "".join(f"| `{code}` | {k.severity} | {k.title} | {k.action} |\n" for code, k in rows)

@@ -251,14 +251,15 @@ def test_scale_of_radar_by_its_range(kind: str, scale: str) -> None:
         (drawn("power"), []),
         (with_fill(drawn("power"), -9999.0), [-9999.0]),
         (with_fill(drawn("power"), 0.0), [0.0]),
-        (with_fill(drawn("decibel"), 777.0), [777.0]),
+        (with_fill(drawn("decibel"), -777.0), [-777.0]),
         (with_fill(drawn("numbers"), 65535.0, 0.02), [65535.0]),
         (with_fill(drawn("numbers"), 65535.0, 0.001), []),  # a few saturated pixels
         (with_fill(drawn("numbers"), 1100.0), []),  # a lake in whole numbers
-        (np.full(4096, 5.0), [5.0]),
+        (with_fill(drawn("numbers"), 1.0), []),  # a lake clipped at the lowest number
+        (np.full(4096, 5.0), []),  # a calm lake, and nothing else
         (np.full(10, -9999.0), []),
     ],
-    ids=["none", "-9999", "zero", "far", "65535", "saturated", "lake", "constant", "few"],
+    ids=["none", "-9999", "zero", "far", "65535", "saturated", "lake", "clipped", "calm", "few"],
 )
 def test_fill_values(values: NDArray[np.float64], fills: list[float]) -> None:
     assert [value for value, _ in fill_values(values)] == fills
@@ -491,8 +492,8 @@ def test_sample_of_a_large_file_is_small(tmp_path: Path, classes: bool) -> None:
 
 
 def test_every_kind_is_in_the_documentation() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "doctor.md").read_text(encoding="utf-8")
-    assert kinds_table() in text, "paste catalogs.findings.kinds_table() into docs/doctor.md"
+    text = (Path(__file__).parents[1] / "docs" / "catalogs.md").read_text(encoding="utf-8")
+    assert kinds_table() in text, "paste catalogs.findings.kinds_table() into docs/catalogs.md"
 
 
 def test_findings_come_the_worst_first_and_once() -> None:

@@ -118,6 +118,7 @@ def test_signatures_that_expire_between_plan_and_map(
     signing.forget()
     service = Signatures()
     server = FileServer(flood, signatures=service)
+    monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", f"/vsicurl/{server.url}")  # small files would come from memory
     access = Access(token_url=service.url, token_hosts=("127.0.0.1",))
 
     def guarded(*given: Any, **told: Any) -> Found:

@@ -13,11 +13,12 @@ from catalogs.findings import Correction, Finding
 from catalogs.records import RasterLayer
 
 FILLS = (0.0, -9999.0, -999.0, -99.0, -32768.0, -32767.0, 32767.0, 65535.0, 1e20, -1e20)
-"""Values that products fill with, beside those that lie far off all others."""
+"""Values that products fill with, beside those that nothing measures."""
 FILL_SHARE = 0.005
 """Share of a sample from which a repeated value is fill, not chance."""
-FAR = 2.0
-"""A value lies far off where it is so many times the spread of the others away from them."""
+MEASURED = (-100.0, 65534.0)
+"""Between these a repeated number may be a measurement: dB, power, reflectance or digital numbers, of which a calm
+lake or water that is clipped at the lowest number repeats one as often as any fill."""
 ALL_BANDS = 0.9
 """Share of the zeros of any band that must be zero in all of them to be fill."""
 FEW = 64
@@ -53,26 +54,21 @@ def check_pixels(thing: str, layer: str, raster: RasterLayer, look: Look, scheme
 
 
 def fill_values(values: Values) -> list[tuple[float, float]]:
-    """(value, share) of every finite constant in a sample that is fill: repeated, and known as fill or far off.
+    """(value, share) of every finite constant in a sample that is fill: repeated, and known as fill or no measurement.
 
-    `values`: what no nodata declares, any shape. Of a value that is not among `FILLS` and not far off all others a
-    lake in whole numbers repeats just as often.
+    `values`: what no nodata declares, any shape. To take a lake for fill would lose the very thing that is looked for,
+    so what could have been measured never counts.
     """
     finite = values[np.isfinite(values)]
     if finite.size < FEW:
         return []
     distinct, counts = np.unique(finite, return_counts=True)
     often = distinct[counts >= max(FILL_SHARE * values.size, 8)]
-    return [(float(value), float((finite == value).mean())) for value in often if _is_fill(float(value), finite)]
+    return [(float(value), float((finite == value).mean())) for value in often if _is_fill(float(value))]
 
 
-def _is_fill(value: float, finite: Values) -> bool:
-    others = finite[finite != value]
-    if value in FILLS or abs(value) >= 1e20 or not others.size:
-        return True
-    low, high = np.percentile(others, (1, 99))
-    spread = FAR * (high - low)
-    return bool(value < low - spread or value > high + spread)
+def _is_fill(value: float) -> bool:
+    return value in FILLS or not MEASURED[0] <= value <= MEASURED[1]
 
 
 def radar_scale(values: Values) -> RadarScale | None:
