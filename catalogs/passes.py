@@ -53,12 +53,16 @@ def _order(scene: Acquisition) -> tuple[Any, ...]:
 def _by_pass(ordered: Sequence[Acquisition]) -> list[list[Acquisition]]:
     """What one satellite saw on one pass, in the order of time, whatever the collection."""
     tracks: dict[Any, list[list[Acquisition]]] = {}
+    ends: dict[Any, datetime] = {}
     for scene in ordered:
-        found = tracks.setdefault(_track(scene), [])
-        if found and (scene.reference_only or scene.start - max(other.end for other in found[-1]) <= PASS_GAP):
+        track = _track(scene)
+        found = tracks.setdefault(track, [])
+        if found and (scene.reference_only or scene.start - ends[track] <= PASS_GAP):
             found[-1].append(scene)
+            ends[track] = max(ends[track], scene.end)
         else:
             found.append([scene])
+            ends[track] = scene.end
     return [one_pass for found in tracks.values() for one_pass in found]
 
 

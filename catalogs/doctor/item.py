@@ -113,6 +113,8 @@ def _grids(item: pystac.Item) -> Iterator[Told]:
     """proj:* of the item and of each raster asset, held against itself; the same complaint once."""
     complaints: dict[tuple[str, str], None] = {}
     for fields in (item.properties, *(asset.extra_fields for asset in item.assets.values())):
+        if "proj:transform" not in fields:
+            continue
         told = grid_complaint(fields)
         if told is not None:
             complaints[told] = None
