@@ -114,6 +114,7 @@ def _layer(
     href = unsigned(_absolute(item, asset, root), access)  # signed anew when a pixel is read
     return RasterLayer(
         href=href,
+        item=item.id,
         band=rule.band,
         encoding=rule.encoding,
         calibration_db=rule.calibration_db,

@@ -95,6 +95,11 @@ KINDS: dict[str, Kind] = {
         severity="unusable",
         action=TAKEN_OUT,
     ),
+    "stray-metadata": Kind(
+        title="Metadata assets of a radar product that lead to another kind of file",
+        severity="note",
+        action="reads the file that lies beside the measurement, by the layout of the product",
+    ),
     "invented-transform": Kind(
         title="proj:transform of a file that has only ground control points",
         severity="fault",

@@ -87,6 +87,8 @@ class RasterLayer(Record):
 
     href: str
     """A local path, an http(s) or an s3 address; checked against the allowlist before it is opened."""
+    item: str = ""
+    """Id of the item that names it: which slice of an acquisition it is of. Empty where no acquisition reads it."""
     band: int = 1
     """Band of the file, from 1."""
     encoding: Encoding = "linear"

@@ -96,7 +96,7 @@ def search(
             missing = missing_files(acquisition)
             problems.extend(f"{found.name}: {name} does not exist; the acquisition is left out" for name in missing)
             acquisitions.extend([] if missing else [acquisition])
-            findings += (*item_findings(found.item), *record_findings(acquisition))
+            findings += (*item_findings(found.item), *record_findings(found.item, acquisition))
     whole, twice = passes(acquisitions)
     return Found(acquisitions=whole, problems=tuple(problems), findings=ordered((*findings, *twice)))
 

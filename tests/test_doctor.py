@@ -588,7 +588,9 @@ def test_real_landsat_and_real_swath(shared: Path) -> None:
     assert codes(lost) == {"no-annotation"}
     assert cured(real_scene(paths, **radar_facts), lost) is None
     told = {"encoding": "calibrated", "nodata": (0.0,), "swath": SWATH, "access": Access()}
-    assert codes(examine(real_scene(paths, told=told, **radar_facts))) == {"radar-geometry"}
+    (vv, vh) = (f for f in examine(real_scene(paths, told=told, **radar_facts)) if f.severity == "unusable")
+    assert (vv.code, vh.code) == ("unreadable", "unreadable")
+    assert "file a.xml" in vv.found, "the file beside it that is missing"
 
 
 def test_real_elevation_and_surface_water_are_readable(shared: Path) -> None:

@@ -22,6 +22,8 @@ from scipy import ndimage
 from stac_validation import validate_item
 from typer.testing import CliRunner
 
+from catalogs.doctor.cure import cured
+from catalogs.doctor.examine import examine
 from catalogs.errors import ReadError
 from catalogs.products import ingest
 from catalogs.records import Acquisition, RasterLayer
@@ -64,6 +66,33 @@ def radar(catalog: Path) -> Acquisition:
     assert found.problems == ()
     (scene,) = found.acquisitions
     return scene
+
+
+def test_product_is_examined_with_the_files_beside_it(floods: dict[Sentinel1, Path], tmp_path: Path) -> None:
+    """In radar geometry, and nothing wrong with that; without its calibration, or cut, it is taken out and named."""
+    scene = radar(floods["safe"])
+    findings = examine(scene)
+    assert not [str(finding) for finding in findings if finding.severity != "note"]
+    assert "radar-geometry" in {finding.code for finding in findings}
+    assert cured(scene, findings) == scene
+    (layer,) = scene.layers["VV"]
+    assert layer.swath is not None
+    gone, other = tmp_path / "calibration-gone.xml", tmp_path / "cut.tiff"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(layer.href) as source:
+            profile = {"driver": "GTiff", "count": 1, "dtype": "uint16", "width": source.width}
+            place = {"gcps": source.gcps[0], "crs": source.gcps[1], "height": source.height - 1}
+            with rasterio.open(other, "w", **profile | place) as cut:
+                cut.write(source.read()[:, :-1])
+    lost = layer.model_copy(update={"swath": layer.swath.model_copy(update={"calibration": str(gone)})})
+    for changed, named in ((lost, gone.name), (layer.model_copy(update={"href": str(other)}), "lines of")):
+        broken = scene.model_copy(update={"layers": scene.layers | {"VV": (changed,)}})
+        (finding,) = (finding for finding in examine(broken) if finding.severity == "unusable")
+        assert named in str(finding)
+        left = cured(broken, [finding])
+        assert left is not None
+        assert left.polarizations == ("VH",)
 
 
 def look(scene: Acquisition, box: GeoBox, *elevation: RasterLayer) -> RadarBundle:
