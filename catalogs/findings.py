@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
+from catalogs.hrefs import shown
 from catalogs.records import Encoding, Record
 
 Severity = Literal["note", "warning", "fault", "unusable"]
@@ -232,8 +235,8 @@ class Finding(Record):
     expected: str
     layer: str = ""
     """Which layer of the acquisition, or asset of the item; empty where it is about the whole."""
-    href: str = ""
-    """The file, where it is about one."""
+    href: Annotated[str, AfterValidator(shown)] = ""
+    """The file, where it is about one, as it may be shown: findings are kept and passed on."""
     correction: Correction | None = None
     """How the pipeline reads the layer instead."""
 

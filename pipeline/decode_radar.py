@@ -107,7 +107,7 @@ def radar_power(
 
 
 def _in_time(scene: Acquisition, pieces: Mapping[RasterLayer, Piece | None], box: GeoBox) -> Sequence[Piece | None]:
-    """The pieces of some rasters without the pixels of a later day than the scene may be read for, and without undated ones.
+    """The pieces of some rasters without pixels of a later day than the scene may be read for, and undated ones.
 
     On the native grid, so that nothing later enters an average.
     """

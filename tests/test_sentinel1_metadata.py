@@ -16,9 +16,9 @@ from shapely.geometry import shape
 from stac_validation import validate_item
 
 from catalogs.acquisition import to_acquisition
+from catalogs.doctor.record import record_findings
 from catalogs.errors import HrefError, ItemError, ProductError, ReadError
 from catalogs.fetch import fetch_bytes
-from catalogs.doctor.record import record_findings
 from catalogs.formats.sentinel1 import SwathMetadata, stray_assets, swath_metadata, swath_of
 from catalogs.formats.sentinel1_annotation import parse_annotation, parse_calibration, parse_noise
 from catalogs.formats.sentinel1_safe import safe_item

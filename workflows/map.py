@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from catalogs.errors import without_secrets
 from catalogs.publish import write_json
 from pipeline.cluster import run_units
 from pipeline.errors import RunError
@@ -180,7 +181,7 @@ def _publish(plan: Plan, out: Path) -> None:
 
 def _record(plan: Plan, items: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
-        "job": plan.job.model_dump(mode="json"),
+        "job": plan.job.model_dump(mode="json") | {"catalog": without_secrets(plan.job.catalog)},
         "mapped_instant": plan.at.isoformat(),
         "units": sorted(items),
         "missing": plan.missing,

@@ -20,6 +20,7 @@ from catalogs.formats.sentinel1_annotation import (
     parse_calibration,
     parse_noise,
 )
+from catalogs.hrefs import is_remote
 from catalogs.records import Access, RasterLayer, Swath
 
 _MEASUREMENT = re.compile(r"^(?P<root>.*/)measurement/(?P<stem>[^/]+)\.tiff?$", re.IGNORECASE)
@@ -137,5 +138,5 @@ def _read(swath: Swath, access: Access, stamps: tuple[float | None, ...]) -> Swa
 
 def _stamp(href: str | None) -> float | None:
     """Time of change of a local file; None of any other."""
-    path = Path(href) if href and "://" not in href else None
+    path = Path(href) if href and not is_remote(href) else None
     return path.stat().st_mtime if path is not None and path.is_file() else None
