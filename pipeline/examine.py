@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ class Examined(Record):
     """What is kept of an examination."""
 
     keys: dict[str, str]
-    """By scene: of the record that was examined."""
+    """By scene: of the record that was examined, and of the version that did."""
     scenes: tuple[Finding, ...]
     """Of their files."""
     catalog: tuple[Finding, ...] = ()
@@ -86,7 +87,7 @@ def write_examined(run: Path, found: Examined) -> None:
 
 
 def _key(scene: Acquisition) -> str:
-    return sha256(scene.model_dump_json().encode()).hexdigest()
+    return sha256(f"{version('overbank')} {scene.model_dump_json()}".encode()).hexdigest()
 
 
 def _still_true(

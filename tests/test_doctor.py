@@ -317,6 +317,8 @@ def test_pixels(
         ("palsar-mosaic", [0, 50, 7], (7.0,)),
         ("sentinel-2-scl", [4, 6, 12], (12.0,)),
         ("landsat-qa", [21824, 54321], ()),
+        ("opera-rtc", [0, 1, 2, 3, 255], ()),
+        ("opera-rtc", [0, 1, 4], (4.0,)),
     ],
 )
 def test_mask_holds_codes_of_its_scheme(scheme: str, values: list[int], strange: tuple[float, ...]) -> None:
