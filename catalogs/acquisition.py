@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import pystac
-from pydantic import ValidationError
 from pystac.utils import str_to_datetime
 
 from catalogs.collection import POLARIZATIONS, REFLECTANCES, Collection, LayerName, LayerRule, collection_for
@@ -19,6 +18,7 @@ from catalogs.footprints import footprint_json
 from catalogs.formats.sentinel1 import swath_of
 from catalogs.hrefs import check_href, is_remote
 from catalogs.identity import baseline_of, orbits_of, part_of, platform_of, updated_of
+from catalogs.items import understood
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer, Swath
 from catalogs.signing import unsigned
 from catalogs.stated import stated_of
@@ -39,39 +39,38 @@ def to_acquisition(item: pystac.Item, *, catalog_root: str | Path | None = None,
     is opened; local files are asked for size and time. Raises `UnknownCollectionError`, `ItemError` or
     `HrefError`.
     """
+    with understood(item):
+        return _acquisition(item, catalog_root if catalog_root is not None else item.get_self_href(), access)
+
+
+def _acquisition(item: pystac.Item, root: str | Path | None, access: Access) -> Acquisition:
     collection = collection_for(item.collection_id, item.properties)
-    root = catalog_root if catalog_root is not None else item.get_self_href()
     assets = dict(_found_assets(item, collection))
     _require_measurement(item, collection, assets)
-    access = _paid(access, item, collection)
+    access = paid(access, collection.requester_pays or item.properties.get("storage:requester_pays") is True)
     layers = {name: _layer(item, collection, name, key, root, access) for name, key in assets.items()}
     start, end = _span(item)
-    try:
-        return Acquisition(
-            id=item.id,
-            slices=(item.id,),
-            collection=collection.id,
-            sensor=collection.sensor,
-            kind=collection.kind,
-            quantity=collection.quantity,
-            band=collection.band,
-            start=start,
-            end=end,
-            layers={str(name): (layer,) for name, layer in layers.items()},
-            mask_scheme=collection.mask_scheme if "mask" in layers else None,
-            reference_only=collection.reference_only and end - start > SNAPSHOT,
-            footprint=footprint_json(item),
-            bytes=_total_bytes(item, assets, layers),
-            version=_version(item, assets, layers),
-            baseline=baseline_of(item.id, item.properties),
-            updated=updated_of(item.properties),
-            **_view(item, collection),
-            **_noise(item, collection, layers),
-        )
-    except ValidationError as error:
-        problem = error.errors()[0]
-        found = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        raise ItemError(f"item {item.id}", found, "a value that fits", "Correct the item.") from error
+    return Acquisition(
+        id=item.id,
+        slices=(item.id,),
+        collection=collection.id,
+        sensor=collection.sensor,
+        kind=collection.kind,
+        quantity=collection.quantity,
+        band=collection.band,
+        start=start,
+        end=end,
+        layers={str(name): (layer,) for name, layer in layers.items()},
+        mask_scheme=collection.mask_scheme if "mask" in layers else None,
+        reference_only=collection.reference_only and end - start > SNAPSHOT,
+        footprint=footprint_json(item),
+        bytes=_total_bytes(item, assets, layers),
+        version=_version(item, assets, layers),
+        baseline=baseline_of(item.id, item.properties),
+        updated=updated_of(item.properties),
+        **_view(item, collection),
+        **_noise(item, collection, layers),
+    )
 
 
 def located(item: pystac.Item, key: str, root: str | Path | None) -> str:
@@ -114,6 +113,7 @@ def _layer(
     href = unsigned(_absolute(item, asset, root), access)  # signed anew when a pixel is read
     return RasterLayer(
         href=href,
+        item=item.id,
         band=rule.band,
         encoding=rule.encoding,
         calibration_db=rule.calibration_db,
@@ -136,9 +136,8 @@ def _swath(item: pystac.Item, polarization: str, measurement: str, root: str | P
     return swath
 
 
-def _paid(access: Access, item: pystac.Item, collection: Collection) -> Access:
-    """The access with "requester pays" where the item (STAC storage extension 1) or its collection says so."""
-    pays = collection.requester_pays or item.properties.get("storage:requester_pays") is True
+def paid(access: Access, pays: bool) -> Access:
+    """The access with "requester pays" where an item (STAC storage extension 1) or its collection says so."""
     return access.model_copy(update={"requester_pays": True}) if pays else access
 
 
@@ -251,13 +250,13 @@ def _version(item: pystac.Item, assets: Mapping[LayerName, str], layers: Mapping
     parts = [changed.isoformat() if changed else "", baseline_of(item.id, item.properties)]
     for href, asset in sorted(_files(item, assets, layers).items()):
         parts.append(str(asset.extra_fields.get("file:checksum", "")))
-        parts += _local_stamp(href)
+        parts += local_stamp(href)
     for layer in layers.values():
-        parts += [stamp for href in (layer.swath.files if layer.swath else ()) for stamp in _local_stamp(href)]
+        parts += [stamp for href in (layer.swath.files if layer.swath else ()) for stamp in local_stamp(href)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if any(parts) else ""
 
 
-def _local_stamp(href: str) -> list[str]:
+def local_stamp(href: str) -> list[str]:
     """Size and time of a file on this disk, else nothing."""
     if is_remote(href) or not Path(href).is_file():
         return []

@@ -9,12 +9,16 @@ from typing import Any, cast, get_args
 import pystac
 from pydantic import ValidationError
 
-from catalogs.acquisition import located
+from catalogs.acquisition import local_stamp, located, paid
 from catalogs.collection import AncillaryCollection, ancillary_collections
 from catalogs.encoding import band_fields
-from catalogs.errors import CatalogError, ItemError, UnknownCollectionError
-from catalogs.records import OPEN, Access, Ancillary, RasterLayer, Record, Theme
+from catalogs.errors import CatalogError, ItemError, UnknownCollectionError, without_secrets
+from catalogs.footprints import footprint_json
+from catalogs.hrefs import is_remote
+from catalogs.items import understood
+from catalogs.records import OPEN, Access, Ancillary, RasterLayer, Record, Theme, first_problem
 from catalogs.search import Area, find_items
+from catalogs.signing import unsigned
 
 
 class FoundAncillary(Record):
@@ -31,28 +35,30 @@ def to_ancillary(item: pystac.Item, *, catalog_root: str | Path | None = None, a
 
     No file is opened. Raises `UnknownCollectionError`, `ItemError` or `HrefError`.
     """
-    collection = _collection_of(item)
+    with understood(item):
+        return _ancillary(item, _collection_of(item), catalog_root, access)
+
+
+def _ancillary(
+    item: pystac.Item, collection: AncillaryCollection, root: str | Path | None, access: Access
+) -> Ancillary:
     key = next((key for key in collection.assets if key in item.assets), None)
     if key is None:
         found = f"assets {', '.join(item.assets) or 'none'}"
         expected = f"one of {', '.join(collection.assets)}"
         raise ItemError(f"item {item.id} of collection {collection.id}", found, expected, "Correct its asset keys.")
-    href = located(item, key, catalog_root)
-    try:
-        return Ancillary(
-            id=item.id,
-            collection=collection.id,
-            theme=collection.theme,
-            raster=_raster(item, collection, key, href, _paid(access, item)),
-            legend=collection.legend,
-            at_least=collection.at_least,
-            footprint=item.geometry or {},
-            version=_version(item, item.assets[key], href),
-        )
-    except ValidationError as error:
-        problem = error.errors()[0]
-        found = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        raise ItemError(f"item {item.id}", found, "a value that fits", "Correct the item.") from error
+    href = unsigned(located(item, key, root), access)  # signed anew when a pixel is read
+    access = paid(access, item.properties.get("storage:requester_pays") is True)
+    return Ancillary(
+        id=item.id,
+        collection=collection.id,
+        theme=collection.theme,
+        raster=_raster(item, collection, key, href, access),
+        legend=collection.legend,
+        at_least=collection.at_least,
+        footprint=footprint_json(item),
+        version=_version(item, item.assets[key], href),
+    )
 
 
 def search_ancillary(catalog: str | Path, *, area: Area, wanted: str) -> FoundAncillary:
@@ -69,12 +75,12 @@ def search_ancillary(catalog: str | Path, *, area: Area, wanted: str) -> FoundAn
             problems.append(f"{found.name}: {error}")
             continue
         href = tile.raster.href
-        if "://" in href or Path(href).is_file():
+        if is_remote(href) or Path(href).is_file():
             tiles.append(tile)
         else:
             problems.append(f"{found.name}: {href} does not exist; the tile is left out")
     tiles.sort(key=lambda tile: (tile.collection, tile.id))
-    return FoundAncillary(tiles=tuple(tiles), problems=tuple(problems))
+    return FoundAncillary(tiles=tuple(tiles), problems=tuple(map(without_secrets, problems)))
 
 
 def _wanted_ids(wanted: str) -> set[str]:
@@ -101,8 +107,7 @@ def _collection_of(item: pystac.Item) -> AncillaryCollection:
     try:
         return AncillaryCollection.model_validate(record.model_dump() | stated)
     except ValidationError as error:
-        problem = error.errors()[0]
-        found = f"overbank:{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        found = f"overbank:{first_problem(error)}"
         remedy = "Ingest the file again with `overbank catalog ingest`."
         raise ItemError(f"item {item.id}", found, "a value that fits", remedy) from error
 
@@ -121,16 +126,8 @@ def _raster(item: pystac.Item, collection: AncillaryCollection, key: str, href: 
     )
 
 
-def _paid(access: Access, item: pystac.Item) -> Access:
-    """The access with "requester pays" where the item says so (STAC storage extension 1)."""
-    pays = item.properties.get("storage:requester_pays") is True
-    return access.model_copy(update={"requester_pays": True}) if pays else access
-
-
 def _version(item: pystac.Item, asset: pystac.Asset, href: str) -> str:
     """A digest of `updated`, checksum, and size and time of a local file; empty where nothing is known."""
     parts = [str(item.properties.get("updated", "")), str(asset.extra_fields.get("file:checksum", ""))]
-    if "://" not in href and Path(href).is_file():
-        stat = Path(href).stat()
-        parts.append(f"{stat.st_size}:{stat.st_mtime_ns}")
+    parts += local_stamp(href)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if any(parts) else ""

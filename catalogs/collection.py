@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from catalogs.errors import CatalogError, ItemError, UnknownCollectionError
-from catalogs.records import Encoding, LandCover, MaskScheme, Quantity, Record, Sensor, Theme
+from catalogs.records import Encoding, LandCover, MaskScheme, Quantity, Record, Sensor, Theme, first_problem
 
 COLLECTIONS = Path(__file__).parent / "collections"
 LOCAL = "overbank-local"
@@ -157,7 +157,7 @@ def _read(path: Path) -> AnyCollection:
     except ValidationError as error:
         raise CatalogError(
             f"collection file {path}",
-            _first(error),
+            first_problem(error),
             "the fields of collection.py",
             "Correct the YAML.",
         ) from error
@@ -183,12 +183,7 @@ def _described(record: SelfDescribing, properties: Mapping[str, Any]) -> Collect
     except ValidationError as error:
         raise ItemError(
             f"item of collection {record.id}",
-            _first(error),
+            first_problem(error),
             "overbank:sensor, overbank:quantity and overbank:layers",
             "Ingest the files again with `overbank catalog ingest`.",
         ) from error
-
-
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

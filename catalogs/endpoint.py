@@ -12,7 +12,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from catalogs.errors import SearchError
-from catalogs.records import OPEN, Access, Record
+from catalogs.records import OPEN, Access, Record, first_problem
 
 ENDPOINTS = Path(__file__).parent / "endpoints"
 SUFFIXES = (".yaml", ".yml")
@@ -94,14 +94,9 @@ def read_endpoint(path: Path) -> Endpoint:
     try:
         endpoint = Endpoint.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        found = _first(error) if isinstance(error, ValidationError) else str(error)
+        found = first_problem(error) if isinstance(error, ValidationError) else str(error)
         remedy = "Correct the YAML."
         raise SearchError(f"endpoint file {path}", found, "the fields of catalogs/endpoint.py", remedy) from error
     if "://" in endpoint.url:
         return endpoint
     return endpoint.model_copy(update={"url": str((path.absolute().parent / endpoint.url).resolve())})
-
-
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg']}"

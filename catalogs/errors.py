@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
+_SECRETS = re.compile(
+    r"\?[^\s'\"<>]*(?:sig|signature|token|key|credential|password|secret)[^\s'\"<>=]*=[^\s'\"<>]*", re.IGNORECASE
+)
+
+
+def without_secrets(text: str) -> str:
+    """A message without the queries of addresses that hold a signature, a token or a key."""
+    return _SECRETS.sub("?…", text)
+
 
 class CatalogError(Exception):
     """Something about scenes cannot be used as it is.
 
     The message names the thing, what was found, what was expected and the next step. The four parts are the
-    exception's `args`, so that it survives the way from a worker process to its caller.
+    exception's `args`, so that it survives the way from a worker process to its caller. None holds a secret.
     """
 
     def __init__(self, thing: str, found: str, expected: str, remedy: str) -> None:
-        super().__init__(thing, found, expected, remedy)
+        super().__init__(*map(without_secrets, (thing, found, expected, remedy)))
 
     def __str__(self) -> str:
         thing, found, expected, remedy = self.args

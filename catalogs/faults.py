@@ -13,19 +13,16 @@ from time import time
 
 import requests
 
-from catalogs.errors import AccessError, ReadError
+from catalogs.errors import AccessError, ReadError, without_secrets
 from catalogs.hrefs import is_s3, is_web, shown
 from catalogs.http import BUSY
 from catalogs.records import Access
-from catalogs.signing import is_signed_by_service, own_signature_ends
+from catalogs.signing import is_signed_by_service, signature_ends
 from catalogs.times import utc
 
 Probe = Callable[[], requests.Response]
 """Asks the server for the first byte of the file, once."""
 
-_SECRETS = re.compile(
-    r"\?[^\s'\"<>]*(?:sig|signature|token|key|credential|password|secret)[^\s'\"<>=]*=[^\s'\"<>]*", re.IGNORECASE
-)
 _STATUS = re.compile(r"response[ _]code(?: on [^:]*)?[:=] ?([45]\d\d)")
 _CURL = re.compile(r"CURL error: (.+)|HTTP response code: 30\d - (.+)")
 _LOST = re.compile(r"IO error during reading|Cannot read offset/size|Can not read TIFF directory")
@@ -132,11 +129,6 @@ def retry_after(answer: requests.Response) -> float | None:
         return None
 
 
-def without_secrets(text: str) -> str:
-    """A message without the queries of addresses that hold a signature, a token or a key."""
-    return _SECRETS.sub("?…", text)
-
-
 def lost(messages: list[str]) -> str | None:
     """What GDAL went on without, from what it said while a file was read; None where nothing was lost."""
     return next((message for message in messages if _LOST.search(message)), None)
@@ -187,7 +179,7 @@ def _refused_remedy(href: str, access: Access) -> str:
     if is_s3(href):
         who = "" if access.s3_unsigned else f"Check {access.s3_key} and {access.s3_secret}, and "
         return f"{who or 'Set keys for the bucket, and '}ask its owner for the right to read."
-    ends = own_signature_ends(href)
+    ends = signature_ends(href)
     if ends is not None:
         return f"The signature in its address holds until {ends:%Y-%m-%d %H:%M} UTC: search the catalog again."
     if access.bearer and is_web(href):

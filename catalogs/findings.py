@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
+from catalogs.hrefs import shown
 from catalogs.records import Encoding, Record
 
 Severity = Literal["note", "warning", "fault", "unusable"]
@@ -94,6 +97,11 @@ KINDS: dict[str, Kind] = {
         title="In radar geometry, and the item names no annotation and calibration",
         severity="unusable",
         action=TAKEN_OUT,
+    ),
+    "stray-metadata": Kind(
+        title="Metadata assets of a radar product that lead to another kind of file",
+        severity="note",
+        action="reads the file that lies beside the measurement, by the layout of the product",
     ),
     "invented-transform": Kind(
         title="proj:transform of a file that has only ground control points",
@@ -227,8 +235,8 @@ class Finding(Record):
     expected: str
     layer: str = ""
     """Which layer of the acquisition, or asset of the item; empty where it is about the whole."""
-    href: str = ""
-    """The file, where it is about one."""
+    href: Annotated[str, AfterValidator(shown)] = ""
+    """The file, where it is about one, as it may be shown: findings are kept and passed on."""
     correction: Correction | None = None
     """How the pipeline reads the layer instead."""
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pystac
+from pydantic import ValidationError
 
-from catalogs.errors import SearchError
+from catalogs.errors import ItemError, SearchError
+from catalogs.records import first_problem
 
 _FIELDS: dict[str, tuple[type, ...]] = {
     "id": (str,),
@@ -18,6 +22,19 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "links": (list, type(None)),
 }
 _CORRECT = "Correct the file, or take its link out of the catalog."
+
+
+@contextmanager
+def understood(item: pystac.Item) -> Iterator[None]:
+    """While an item is read: whatever its fields lead to becomes an `ItemError` that names it."""
+    try:
+        yield
+    except ValidationError as error:
+        found = first_problem(error)
+        raise ItemError(f"item {item.id}", found, "a value that fits", "Correct the item.") from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        found = f"a field of another type ({type(error).__name__}: {error})"
+        raise ItemError(f"item {item.id}", found, "fields as STAC defines them", "Correct the item.") from error
 
 
 def read_item(path: Path) -> pystac.Item:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 Encoding = Literal["power", "decibel", "amplitude", "linear", "calibrated"]
 Quantity = Literal["gamma0", "sigma0", "surface_reflectance", "toa_reflectance"]
@@ -23,6 +23,12 @@ class Record(BaseModel):
     """Frozen and closed: an unknown field is an error, a field never changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that does not fit a record: field and reason."""
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc'])) or 'the whole'}: {problem['msg']}"
 
 
 class Access(Record):
@@ -87,6 +93,8 @@ class RasterLayer(Record):
 
     href: str
     """A local path, an http(s) or an s3 address; checked against the allowlist before it is opened."""
+    item: str = ""
+    """Id of the item that names it: which slice of an acquisition it is of. Empty where no acquisition reads it."""
     band: int = 1
     """Band of the file, from 1."""
     encoding: Encoding = "linear"

@@ -19,7 +19,7 @@ from catalogs import collection as known
 from catalogs.acquisition import to_acquisition
 from catalogs.doctor.item import item_findings
 from catalogs.doctor.record import record_findings
-from catalogs.errors import CatalogError, ItemError, SearchError
+from catalogs.errors import CatalogError, SearchError, without_secrets
 from catalogs.findings import Finding, ordered
 from catalogs.footprints import footprint_of, is_wide, lonlat_box
 from catalogs.hrefs import is_remote
@@ -88,7 +88,7 @@ def search(
         if not _is_wanted(found.item.collection_id, sensors):
             continue
         try:
-            acquisition = _acquisition(found)
+            acquisition = to_acquisition(found.item, catalog_root=found.root, access=found.access)
         except CatalogError as error:
             problems.append(f"{found.name}: {error}")
             continue
@@ -96,9 +96,11 @@ def search(
             missing = missing_files(acquisition)
             problems.extend(f"{found.name}: {name} does not exist; the acquisition is left out" for name in missing)
             acquisitions.extend([] if missing else [acquisition])
-            findings += (*item_findings(found.item), *record_findings(acquisition))
+            findings += (*item_findings(found.item), *record_findings(found.item, acquisition))
     whole, twice = passes(acquisitions)
-    return Found(acquisitions=whole, problems=tuple(problems), findings=ordered((*findings, *twice)))
+    return Found(
+        acquisitions=whole, problems=tuple(map(without_secrets, problems)), findings=ordered((*findings, *twice))
+    )
 
 
 def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], problems: list[str]) -> Iterator[FoundItem]:
@@ -121,12 +123,15 @@ def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | Cata
     query = Query(shapely.box(-180.0, -90.0, 180.0, 90.0), *EVER, (), tuple(known.known_collections()))
     for entry in entries(catalog, query, problems):
         try:
-            yield entry.name, item_from(entry.data, entry.home, f"item file {entry.name}")
+            yield without_secrets(entry.name), item_from(entry.data, entry.home, f"item file {entry.name}")
         except CatalogError as error:
-            yield entry.name, error
+            yield without_secrets(entry.name), error
     for problem in problems:
         remedy = "Correct the catalog."
-        yield str(catalog), SearchError(f"catalog {catalog}", problem, "a link that leads to an item", remedy)
+        yield (
+            without_secrets(str(catalog)),
+            SearchError(f"catalog {catalog}", problem, "a link that leads to an item", remedy),
+        )
 
 
 def missing_files(acquisition: Acquisition) -> list[str]:
@@ -134,15 +139,6 @@ def missing_files(acquisition: Acquisition) -> list[str]:
     swaths = [raster.swath for raster in acquisition.rasters if raster.swath]
     hrefs = sorted({raster.href for raster in acquisition.rasters} | {file for swath in swaths for file in swath.files})
     return [href for href in hrefs if not is_remote(href) and not Path(href).is_file()]
-
-
-def _acquisition(found: FoundItem) -> Acquisition:
-    """The record of an item. Raises `CatalogError` for whatever its fields hold."""
-    try:
-        return to_acquisition(found.item, catalog_root=found.root, access=found.access)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-        what = f"a field of another type ({type(error).__name__}: {error})"
-        raise ItemError(f"item {found.item.id}", what, "fields as STAC defines them", "Correct the item.") from error
 
 
 def _region(area: Area) -> BaseGeometry:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import requests
@@ -77,12 +77,21 @@ def host_is(href: str, ends: tuple[str, ...]) -> bool:
     return any(host == end.lower().lstrip(".") or host.endswith("." + end.lower().lstrip(".")) for end in ends)
 
 
-def own_signature_ends(href: str) -> datetime | None:
-    """The instant at which the signature in an address ends, as it says itself (Azure's `se`)."""
-    told = dict(parse_qsl(urlsplit(href).query)).get("se")
+def signature_ends(href: str) -> datetime | None:
+    """When the signature in an address ends, as it says itself; None where it has none that names its end.
+
+    Azure (`se`), AWS and Google version 4 (`X-Amz-Date` and `X-Amz-Expires`), CloudFront and version 2 (`Expires`).
+    """
     try:
-        return utc(datetime.fromisoformat(told)) if told else None
-    except ValueError:
+        query = {name.lower(): value for name, value in parse_qsl(urlsplit(href).query)}
+        if "se" in query:
+            return utc(datetime.fromisoformat(query["se"]))
+        for maker in ("x-amz", "x-goog"):
+            if f"{maker}-date" in query and f"{maker}-expires" in query:
+                begin = datetime.strptime(query[f"{maker}-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+                return begin + timedelta(seconds=int(query[f"{maker}-expires"]))
+        return datetime.fromtimestamp(int(query["expires"]), UTC) if "expires" in query else None
+    except (ValueError, OverflowError, OSError):
         return None
 
 

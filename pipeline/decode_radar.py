@@ -100,22 +100,22 @@ def radar_power(
     power, cells = {}, [1]
     height = _height(scene, box, elevation)
     for name in scene.polarizations:
-        windows = _in_time(scene, [_power(raster, box, height) for raster in scene.layers[name]], box)
+        windows = _in_time(scene, {raster: _power(raster, box, height) for raster in scene.layers[name]}, box)
         power[name] = multilook(mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
         cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
 
 
-def _in_time(scene: Acquisition, windows: Sequence[Piece | None], box: GeoBox) -> Sequence[Piece | None]:
-    """The windows without the pixels of a later day than the scene may be read for, and without undated ones.
+def _in_time(scene: Acquisition, pieces: Mapping[RasterLayer, Piece | None], box: GeoBox) -> Sequence[Piece | None]:
+    """The pieces of some rasters without pixels of a later day than the scene may be read for, and undated ones.
 
     On the native grid, so that nothing later enters an average.
     """
     if scene.usable_until is None:
-        return windows
-    days = [read_linear(raster, box) for raster in scene.layers["date"]]
+        return list(pieces.values())
+    days = {raster.item: read_linear(raster, box) for raster in scene.layers["date"]}
     last = last_whole_day(scene.usable_until)
-    return [_up_to(window, day, last) for window, day in zip(windows, days, strict=True)]
+    return [_up_to(window, days.get(raster.item), last) for raster, window in pieces.items()]
 
 
 def _up_to(window: Piece | None, days: Piece | None, last: int) -> Piece | None:

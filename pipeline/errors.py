@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from catalogs.errors import without_secrets
+
 
 class PipelineError(Exception):
-    """Base of all errors of the flow: the message names the thing, what was found, and the remedy."""
+    """Base of all errors of the flow: the message names the thing, what was found, and the remedy; no secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_secrets(message))
 
 
 class JobError(PipelineError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ class Examined(Record):
     """What is kept of an examination."""
 
     keys: dict[str, str]
-    """By scene: of the record that was examined."""
+    """By scene: of the record that was examined, and of the version that did."""
     scenes: tuple[Finding, ...]
     """Of their files."""
     catalog: tuple[Finding, ...] = ()
@@ -63,7 +64,7 @@ def examine_scenes(plan: Plan, known: Examined | None = None, said: Said = lambd
     """
     scenes = {scene.id: scene for scene in plan.during + plan.before}
     keys = {name: _key(scene) for name, scene in scenes.items()}
-    told = _still_true(known, keys)
+    told = _still_true(known, scenes, keys)
     unknown = [scene for name, scene in scenes.items() if name not in told]
     if unknown:
         said(f"{len(unknown)} scenes held against their files")
@@ -86,17 +87,26 @@ def write_examined(run: Path, found: Examined) -> None:
 
 
 def _key(scene: Acquisition) -> str:
-    return sha256(scene.model_dump_json().encode()).hexdigest()
+    return sha256(f"{version('overbank')} {scene.model_dump_json()}".encode()).hexdigest()
 
 
-def _still_true(known: Examined | None, keys: Mapping[str, str]) -> dict[str, tuple[Finding, ...]]:
+def _still_true(
+    known: Examined | None, scenes: Mapping[str, Acquisition], keys: Mapping[str, str]
+) -> dict[str, tuple[Finding, ...]]:
     """By scene, what an earlier examination of the same record found, unless that may have passed."""
     if known is None:
         return {}
     by_scene = {
-        name: tuple(f for f in known.scenes if f.thing == name) for name in keys if known.keys.get(name) == keys[name]
+        name: tuple(finding for finding in known.scenes if finding.thing in _names(scene))
+        for name, scene in scenes.items()
+        if known.keys.get(name) == keys[name]
     }
     return {name: some for name, some in by_scene.items() if all(finding.code != PASSING for finding in some)}
+
+
+def _names(scene: Acquisition) -> set[str]:
+    """What a finding of a scene may name: it, or an item that it is made of."""
+    return {scene.id, *scene.slices}
 
 
 def _cured(scenes: Iterable[Acquisition], findings: tuple[Finding, ...]) -> tuple[Acquisition, ...]:
@@ -105,9 +115,9 @@ def _cured(scenes: Iterable[Acquisition], findings: tuple[Finding, ...]) -> tupl
 
 
 def _nothing_left(plan: Plan, found: Examined) -> str:
-    lost = {scene.id for scene in plan.during}
+    lost = {name for scene in plan.during for name in _names(scene)}
     reasons = [f"\n  {f}" for f in found.scenes if f.severity == "unusable" and f.thing in lost]
     return (
-        f"{plan.job.name}: none of the {len(lost)} scenes of the flood window can be read; "
+        f"{plan.job.name}: none of the {len(plan.during)} scenes of the flood window can be read; "
         f"correct the catalog or the files, or widen `during`{''.join(reasons)}"
     )

@@ -59,7 +59,7 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
         own, sampled = _sampled(plan, scene, boxes, science)
         samples = [power for power, _ in sampled]
         looks[scene.id] = _looks(scene, samples, max(cell for _, cell in sampled), science)
-        noise[scene.id] = _noise(scene, samples) | _product_noise(scene, boxes)
+        noise[scene.id] = _noise(scene, samples) | _product_noise(scene, own)
         if scene in plan.during:
             drawn |= dict.fromkeys(own)
             found = _threshold(scene, samples, science)

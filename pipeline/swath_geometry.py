@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 
-from catalogs.errors import ReadError
-from catalogs.formats.sentinel1 import SwathMetadata, swath_metadata
+from catalogs.formats.sentinel1 import SwathMetadata, check_shape, swath_metadata
 from catalogs.records import RasterLayer
 from harmonization.calibration import LookUpTable, look_up
 from harmonization.geolocation import Geolocation, TiePoints, geolocation, terrain_shift
@@ -45,12 +44,9 @@ def swath_geometry(layer: RasterLayer, source: rasterio.DatasetReader) -> SwathG
     """Where the samples of an open raster lie: by its annotation, else by its own tie points (GCPs)."""
     if layer.swath is None:
         return _from_gcps(source)
-    geometry = annotated_geometry(swath_metadata(layer))
-    if source.shape != geometry.shape:
-        found = f"{source.height} lines of {source.width} pixels"
-        expected = f"{geometry.shape[0]} lines of {geometry.shape[1]} pixels, as {layer.swath.annotation} says"
-        raise ReadError(f"file {layer.href}", found, expected, "Use the whole measurement as it was delivered.")
-    return geometry
+    metadata = swath_metadata(layer)
+    check_shape(layer, metadata, source.shape)
+    return annotated_geometry(metadata)
 
 
 @lru_cache(maxsize=64)

@@ -60,7 +60,7 @@ def radar_scene(folder: Path, name: str, power: Mapping[str, NDArray[Any]], box:
         "end": NOON,
         "quantity": "gamma0",
         "band": "C",
-        "layers": {key: (raster,) for key, raster in layers.items()},
+        "layers": {key: (raster.model_copy(update={"item": name}),) for key, raster in layers.items()},
         "angle_range": (30.0, 46.0),
         "noise_db": dict.fromkeys(power, -30.0),
         "footprint": mapping(outline_lonlat(box).geom),
@@ -88,7 +88,7 @@ def optical_scene(
         "start": NOON,
         "end": NOON,
         "quantity": "surface_reflectance",
-        "layers": {key: (raster,) for key, raster in layers.items()},
+        "layers": {key: (raster.model_copy(update={"item": name}),) for key, raster in layers.items()},
         "footprint": mapping(outline_lonlat(box).geom),
     }
     return Acquisition(**told | changes)

@@ -20,6 +20,7 @@ from stac_servers import BrokenApi, page_of, rustac_api
 from stac_validation import validate_item
 from test_catalogs_publish import write_raster
 
+from catalogs.doctor.check import check_file
 from catalogs.endpoint import known_endpoints
 from catalogs.errors import BrokenOffError, CatalogError, SearchError
 from catalogs.search import Found, catalog_items, find_items, search
@@ -434,3 +435,12 @@ def test_every_item_of_a_catalog_for_the_doctor(tmp_path: Path) -> None:
     assert isinstance(good, pystac.Item)
     assert isinstance(bad, CatalogError)
     assert (Path(good_name).name, Path(bad_name).name) == ("0.json", "1.json")
+
+
+def test_the_doctor_takes_every_kind_of_catalog_that_lies_on_this_disk(tmp_path: Path) -> None:
+    items = [at("2024-05-01"), at("2024-05-02", collection="naip")]
+    parse_stac_items_to_parquet([dict(item) for item in items], output_path=tmp_path / "items.parquet")
+    places = [static(tmp_path / "static", items), tmp_path / "static", tmp_path / "items.parquet"]
+    told = [{(f.code, f.thing) for f in check_file(place, deep=False)} for place in places]
+    assert told[0] == told[1] == told[2]
+    assert ("unknown-collection", "2024-05-02") in told[0]

@@ -22,7 +22,7 @@ from catalogs.doctor.check import check_file, check_item
 from catalogs.doctor.cure import cured, with_borrowed_angles
 from catalogs.doctor.examine import examine
 from catalogs.doctor.header import check_header
-from catalogs.doctor.item import expiry, grid_complaint, item_findings
+from catalogs.doctor.item import grid_complaint, item_findings
 from catalogs.doctor.look import FileHeader, Look, look_at
 from catalogs.doctor.passes import mixed_satellites
 from catalogs.doctor.pixels import check_offset, check_pixels, fill_values, radar_scale, zero_filled
@@ -30,6 +30,7 @@ from catalogs.errors import SearchError
 from catalogs.findings import KINDS, Correction, Finding, kinds_table, ordered, worst
 from catalogs.products import ingest
 from catalogs.records import Access, Acquisition, RasterLayer, Stated, Swath
+from catalogs.signing import signature_ends
 
 WEB = "https://example.org/stac"
 TRANSFORM = (10.0, 0.0, 600_000.0, 0.0, -10.0, 5_000_000.0)
@@ -118,7 +119,7 @@ def test_terrain_corrected_product_that_kept_its_type_is_not_in_radar_geometry()
     ],
 )
 def test_end_of_a_signature(query: str, end: datetime | None) -> None:
-    assert expiry(f"{WEB}/a.tif?{query}") == end
+    assert signature_ends(f"{WEB}/a.tif?{query}") == end
     item = make_item(assets={"vv": {"href": f"{WEB}/a.tif?{query}"}})
     before, after = datetime(2023, 12, 31, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
     assert "expired-signature" not in codes(item_findings(item, before))
@@ -317,6 +318,8 @@ def test_pixels(
         ("palsar-mosaic", [0, 50, 7], (7.0,)),
         ("sentinel-2-scl", [4, 6, 12], (12.0,)),
         ("landsat-qa", [21824, 54321], ()),
+        ("opera-rtc", [0, 1, 2, 3, 255], ()),
+        ("opera-rtc", [0, 1, 4], (4.0,)),
     ],
 )
 def test_mask_holds_codes_of_its_scheme(scheme: str, values: list[int], strange: tuple[float, ...]) -> None:
@@ -589,7 +592,9 @@ def test_real_landsat_and_real_swath(shared: Path) -> None:
     assert codes(lost) == {"no-annotation"}
     assert cured(real_scene(paths, **radar_facts), lost) is None
     told = {"encoding": "calibrated", "nodata": (0.0,), "swath": SWATH, "access": Access()}
-    assert codes(examine(real_scene(paths, told=told, **radar_facts))) == {"radar-geometry"}
+    (vv, vh) = (f for f in examine(real_scene(paths, told=told, **radar_facts)) if f.severity == "unusable")
+    assert (vv.code, vh.code) == ("unreadable", "unreadable")
+    assert "file a.xml" in vv.found, "the file beside it that is missing"
 
 
 def test_real_elevation_and_surface_water_are_readable(shared: Path) -> None:

@@ -17,11 +17,14 @@ import rasterio
 import yaml
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from scenes import science, write_tiff
+from scenes import plain, radar_scene, science, write_tiff
 from scipy import ndimage
 from stac_validation import validate_item
+from test_pipeline_prepare import plan_of
 from typer.testing import CliRunner
 
+from catalogs.doctor.cure import cured
+from catalogs.doctor.examine import examine
 from catalogs.errors import ReadError
 from catalogs.products import ingest
 from catalogs.records import Acquisition, RasterLayer
@@ -32,6 +35,7 @@ from harmonization.simulate.radar import S1_NOISE_DB, sentinel1_pass
 from harmonization.simulate.swath import ellipsoid_gamma0
 from pipeline.compare import compare_run, finished_units
 from pipeline.decode import decode
+from pipeline.prepare import prepare
 from pipeline.swath import noise_on
 from pipeline.swath_terrain import datum_offset, swaths_of
 from workflows.cli import app
@@ -64,6 +68,43 @@ def radar(catalog: Path) -> Acquisition:
     assert found.problems == ()
     (scene,) = found.acquisitions
     return scene
+
+
+def test_product_is_examined_with_the_files_beside_it(floods: dict[Sentinel1, Path], tmp_path: Path) -> None:
+    """In radar geometry, and nothing wrong with that; without its calibration, or cut, it is taken out and named."""
+    scene = radar(floods["safe"])
+    findings = examine(scene)
+    assert not [str(finding) for finding in findings if finding.severity != "note"]
+    assert "radar-geometry" in {finding.code for finding in findings}
+    assert cured(scene, findings) == scene
+    (layer,) = scene.layers["VV"]
+    assert layer.swath is not None
+    gone, other = tmp_path / "calibration-gone.xml", tmp_path / "cut.tiff"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(layer.href) as source:
+            profile = {"driver": "GTiff", "count": 1, "dtype": "uint16", "width": source.width}
+            place = {"gcps": source.gcps[0], "crs": source.gcps[1], "height": source.height - 1}
+            with rasterio.open(other, "w", **profile | place) as cut:
+                cut.write(source.read()[:, :-1])
+    lost = layer.model_copy(update={"swath": layer.swath.model_copy(update={"calibration": str(gone)})})
+    for changed, named in ((lost, gone.name), (layer.model_copy(update={"href": str(other)}), "lines of")):
+        broken = scene.model_copy(update={"layers": scene.layers | {"VV": (changed,)}})
+        (finding,) = (finding for finding in examine(broken) if finding.severity == "unusable")
+        assert named in str(finding)
+        left = cured(broken, [finding])
+        assert left is not None
+        assert left.polarizations == ("VH",)
+
+
+def test_noise_is_measured_where_the_product_lies(floods: dict[Sentinel1, Path], event: Event, tmp_path: Path) -> None:
+    """In an area larger than the pass, the windows that all share show the first scene and nothing of this one."""
+    scene, here = radar(floods["safe"]), geobox(event.grid)
+    away = GeoBox(here.shape, here.affine.translation(-10_240.0, 0.0) * here.affine, here.crs)
+    first = radar_scene(tmp_path, "first", {"VV": plain(here.shape.yx, 0.1)}, away)
+    alone = prepare(plan_of([scene], None, here), science(), lambda _: None)
+    both = prepare(plan_of([first, scene], None, away, away, away, here), science(), lambda _: None)
+    assert both.noise_db[scene.id] == pytest.approx(alone.noise_db[scene.id], abs=0.1)
 
 
 def look(scene: Acquisition, box: GeoBox, *elevation: RasterLayer) -> RadarBundle:

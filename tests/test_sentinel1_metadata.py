@@ -16,6 +16,7 @@ from shapely.geometry import shape
 from stac_validation import validate_item
 
 from catalogs.acquisition import to_acquisition
+from catalogs.doctor.record import record_findings
 from catalogs.errors import HrefError, ItemError, ProductError, ReadError
 from catalogs.fetch import fetch_bytes
 from catalogs.formats.sentinel1 import SwathMetadata, stray_assets, swath_metadata, swath_of
@@ -207,8 +208,11 @@ def items(shared: Path) -> list[dict[str, object]]:
 
 
 def acquisition(data: dict[str, object]) -> Acquisition:
-    item = pystac.Item.from_dict(data, migrate=False)
-    return to_acquisition(item, catalog_root="https://catalog.example/")
+    return to_acquisition(item_of(data), catalog_root="https://catalog.example/")
+
+
+def item_of(data: dict[str, object]) -> pystac.Item:
+    return pystac.Item.from_dict(data, migrate=False)
 
 
 def test_every_real_grd_item_becomes_an_acquisition(shared: Path) -> None:
@@ -238,9 +242,14 @@ def test_item_whose_asset_leads_to_interference_reads_the_annotation(shared: Pat
             assert re.search(rf"/annotation/[ie]w-{name.lower()}\.xml$", raster.swath.annotation)
             assert raster.swath.calibration == assets[f"schema-calibration-{name.lower()}"]
             assert raster.swath.noise == assets[f"schema-noise-{name.lower()}"]
-            said = stray_assets(raster.href, assets, name)
-            told += len(said)
-            assert all("rfi" in sentence and raster.swath.annotation in sentence for sentence in said)
+            stray = stray_assets(assets, name)
+            told += len(stray)
+            assert all("rfi" in assets[key] for key in stray)
+        said = [finding for finding in record_findings(item_of(data), scene) if finding.code == "stray-metadata"]
+        assert len(said) == any(
+            "rfi-" in str(assets.get(f"schema-product-{name}")) for name in ("vv", "vh", "hh", "hv")
+        )
+        assert all("leads to" in finding.found and "rfi" in finding.found for finding in said)
     assert told == 5
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.doctor.check import check_catalog, check_file
+from catalogs.errors import without_secrets
 from catalogs.findings import SEVERITIES, Finding
 from catalogs.hrefs import is_web
 from pipeline.examine import examine_scenes
@@ -42,7 +43,7 @@ def findings_record(target: str | Path, deep: bool, found: Sequence[Finding]) ->
     """Findings as JSON values: what `--json` writes."""
     counts = Counter(finding.severity for finding in found)
     return {
-        "target": str(target),
+        "target": without_secrets(str(target)),
         "deep": deep,
         "counts": {severity: counts[severity] for severity in reversed(SEVERITIES)},
         "findings": [finding_record(finding) for finding in found],

@@ -270,6 +270,7 @@ def check(
 
     Exit code 1 where there is a fault or something unusable.
     """
+    from catalogs.errors import without_secrets
     from catalogs.findings import worst
     from catalogs.publish import write_json
     from workflows.check import check_target, findings_record
@@ -278,7 +279,9 @@ def check(
     with _progress() as say:
         found = check_target(target, deep, say)
     show_findings(found, console())
-    typer.echo(f"{target}: {len(found)} findings" if found else f"{target}: nothing found")
+    typer.echo(
+        f"{without_secrets(target)}: {len(found)} findings" if found else f"{without_secrets(target)}: nothing found"
+    )
     if json_file is not None:
         write_json(json_file, findings_record(target, deep, found))
     if worst(found) in ("fault", "unusable"):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from catalogs.errors import without_secrets
 from catalogs.publish import write_json
 from pipeline.cluster import run_units
 from pipeline.errors import RunError
@@ -35,7 +37,7 @@ NETWORK_PIXEL_M = 10.0
 
 class _Findings(Record):
     key: str
-    """Of the scenes, the grid and the science that the findings hold for."""
+    """Of the scenes, the grid, the science and the version that the findings hold for."""
     prepared: Prepared
 
 
@@ -152,7 +154,7 @@ def _known_findings(path: Path) -> _Findings | None:
 def _key(plan: Plan, science: Science) -> str:
     parts = [record.model_dump_json() for record in (*plan.during, *plan.before, *plan.ground.elevation)]
     boxes = [f"{unit.id} {unit.box.affine} {unit.box.shape}" for unit in plan.units]
-    return sha256("\n".join([*parts, *boxes, science.model_dump_json()]).encode()).hexdigest()
+    return sha256("\n".join([version("overbank"), *parts, *boxes, science.model_dump_json()]).encode()).hexdigest()
 
 
 def _map_units(plan: Plan, setting: Setting, scheduler: str | None, say: Say) -> tuple[defaultdict[str, float], int]:
@@ -180,7 +182,7 @@ def _publish(plan: Plan, out: Path) -> None:
 
 def _record(plan: Plan, items: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
-        "job": plan.job.model_dump(mode="json"),
+        "job": plan.job.model_dump(mode="json") | {"catalog": without_secrets(plan.job.catalog)},
         "mapped_instant": plan.at.isoformat(),
         "units": sorted(items),
         "missing": plan.missing,

@@ -18,6 +18,7 @@ from catalogs.hrefs import check_href, is_web
 from catalogs.passes import passes
 from catalogs.records import Acquisition, RasterLayer
 from catalogs.search import catalog_items, read_item
+from catalogs.sources.choose import PARQUET
 from catalogs.stated import stated_of
 
 Say = Callable[[str], None]
@@ -25,11 +26,11 @@ WANTED = "an item, a catalog, a collection of features, or a job"
 
 
 def check_file(path: Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
-    """Findings of a STAC file, an item, several or a catalog, or of a folder with a catalog.
+    """Findings of a STAC file, an item, several, a catalog or stac-geoparquet, or of a folder.
 
     `deep` opens the files of each item; `say` hears of each item. Raises `SearchError` when there is no such thing.
     """
-    if path.is_dir():
+    if path.is_dir() or path.suffix.lower() in PARQUET:
         return check_catalog(path, deep, say)
     data = _read(path)
     kind = data.get("type") if isinstance(data, dict) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from catalogs.collection import POLARIZATIONS, REFLECTANCES
 from catalogs.findings import Finding
 from catalogs.records import Acquisition, RasterLayer
 
@@ -11,34 +12,47 @@ from catalogs.records import Acquisition, RasterLayer
 def cured(scene: Acquisition, findings: Iterable[Finding]) -> Acquisition | None:
     """The acquisition as it is to be read; None where too little is left of it.
 
-    A lost polarization, band or angle leaves the rest. A lost mask takes the whole away: without it radar shadow
-    would be read as water, and cloud as land.
+    A lost polarization, band or angle leaves the rest of its slice. A lost mask takes the slice away: without it radar
+    shadow would be read as water, and cloud as land. So does a lost date where pixels of a later day must not be read.
     """
-    own = [finding for finding in findings if finding.thing == scene.id]
-    if any(finding.severity == "unusable" and not finding.layer for finding in own):
-        return None
-    lost = {(f.layer, f.href) for f in own if f.severity == "unusable"}
-    if any(layer == "mask" for layer, _ in lost):
-        return None
-    layers = {
-        name: tuple(cured_raster(name, raster, own) for raster in rasters if (name, raster.href) not in lost)
-        for name, rasters in scene.layers.items()
-    }
+    names = {scene.id, *scene.slices}
+    own = [finding for finding in findings if finding.thing in names]
+    lost = {(finding.thing, finding.layer) for finding in own if finding.severity == "unusable"}
+    needed = {"", "mask"} if scene.usable_until is None else {"", "mask", "date"}
+    gone = {thing for thing, layer in lost if layer in needed}
+    layers: dict[str, tuple[RasterLayer, ...]] = {}
+    for name, rasters in scene.layers.items():
+        things = [(thing_of(scene, raster), raster) for raster in rasters]
+        kept = [(thing, raster) for thing, raster in things if not gone & {thing, scene.id}]
+        layers[name] = tuple(
+            cured_raster(thing, name, raster, own) for thing, raster in kept if (thing, name) not in lost
+        )
     left = scene.model_copy(update={"layers": {name: rasters for name, rasters in layers.items() if rasters}})
-    return left if _is_enough(left) else None
+    return left.model_copy(update={"slices": _slices(left)}) if _is_enough(left) else None
 
 
-def cured_raster(name: str, raster: RasterLayer, findings: Iterable[Finding]) -> RasterLayer:
-    """A layer with the corrections of its own findings."""
+def cured_raster(thing: str, name: str, raster: RasterLayer, findings: Iterable[Finding]) -> RasterLayer:
+    """A layer with the corrections of its own findings; `thing` is the item that it is of."""
     changes: dict[str, object] = {}
     nodata = list(raster.nodata)
     for finding in findings:
         correction = finding.correction
-        if correction is None or (finding.layer, finding.href) != (name, raster.href):
+        if correction is None or (finding.thing, finding.layer) != (thing, name):
             continue
         changes |= correction.model_dump(exclude={"nodata"}, exclude_none=True)
         nodata += [value for value in correction.nodata if value not in nodata]
     return raster.model_copy(update=changes | {"nodata": tuple(nodata)})
+
+
+def thing_of(scene: Acquisition, raster: RasterLayer) -> str:
+    """Id of the item that a raster of an acquisition is of: what a finding of it names."""
+    return raster.item or scene.id
+
+
+def _slices(scene: Acquisition) -> tuple[str, ...]:
+    """The slices of which a measurement is left."""
+    measured = {raster.item for name in (*POLARIZATIONS, *REFLECTANCES) for raster in scene.layers.get(name, ())}
+    return tuple(name for name in scene.slices if name in measured or measured == {""})
 
 
 def _is_enough(scene: Acquisition) -> bool:

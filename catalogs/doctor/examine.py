@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from catalogs.collection import REFLECTANCES
 from catalogs.doctor.bands import Place, check_bands
-from catalogs.doctor.cure import cured_raster
+from catalogs.doctor.cure import cured_raster, thing_of
 from catalogs.doctor.header import check_header
 from catalogs.doctor.look import Look, header_of, look_at
 from catalogs.doctor.pixels import (
@@ -21,20 +21,22 @@ from catalogs.doctor.pixels import (
 )
 from catalogs.errors import CatalogError
 from catalogs.findings import Correction, Finding, ordered
+from catalogs.formats.sentinel1 import check_shape, swath_metadata
+from catalogs.hrefs import shown
 from catalogs.records import Acquisition, RasterLayer
 
 THREADS = 8
 """Files read at the same time: most of the time goes into waiting for a server."""
-Layer = tuple[str, int, RasterLayer]
-"""Name, slice, raster."""
+Layer = tuple[str, RasterLayer]
+"""Name, raster."""
 
 
 def examine(scene: Acquisition, threads: int = THREADS) -> tuple[Finding, ...]:
     """What is wrong with the files of an acquisition: headers, coarse pixels, bands against each other.
 
-    A file that cannot be read is a finding, not an error.
+    Findings are of the items that it is made of. A file that cannot be read is a finding, not an error.
     """
-    layers = [(name, index, raster) for name, rasters in scene.layers.items() for index, raster in enumerate(rasters)]
+    layers = [(name, raster) for name, rasters in scene.layers.items() for raster in rasters]
     with ThreadPoolExecutor(threads) as pool:
         looks = list(pool.map(lambda layer: _look(scene, layer), layers))
     found: list[Finding] = []
@@ -63,43 +65,47 @@ def examine_files(thing: str, rasters: Mapping[str, RasterLayer], threads: int =
 
 
 def unreadable(thing: str, layer: str, raster: RasterLayer, error: CatalogError) -> Finding:
-    """The finding of a file that could not be opened or read."""
-    _, found, expected, _ = error.args
+    """The finding of a file that could not be opened or read; one that lies beside it is named."""
+    file, found, expected, _ = error.args
+    if shown(raster.href) not in file:
+        found = f"{found} ({file})"
     return Finding(code="unreadable", thing=thing, layer=layer, href=raster.href, found=found, expected=expected)
 
 
 def _look(scene: Acquisition, layer: Layer) -> Look | Finding:
-    name, _, raster = layer
+    name, raster = layer
     try:
-        return look_at(raster, classes=name == "mask")
+        look = look_at(raster, classes=name == "mask")
+        if raster.swath is not None:
+            check_shape(raster, swath_metadata(raster), look.header.shape)  # without them its numbers mean nothing
     except CatalogError as error:
-        return unreadable(scene.id, name, raster, error)
+        return unreadable(thing_of(scene, raster), name, raster, error)
+    return look
 
 
 def _one(scene: Acquisition, layer: Layer, look: Look) -> list[Finding]:
-    name, _, raster = layer
-    found = list(check_header(scene.id, name, raster, look.header))
-    return found if any(f.severity == "unusable" for f in found) else found + _pixels(scene, layer, look)
-
-
-def _pixels(scene: Acquisition, layer: Layer, look: Look) -> list[Finding]:
-    name, _, raster = layer
-    return check_pixels(scene.id, name, raster, look, scene.mask_scheme)
+    name, raster = layer
+    thing = thing_of(scene, raster)
+    found = list(check_header(thing, name, raster, look.header))
+    if any(finding.severity == "unusable" for finding in found):
+        return found
+    return found + check_pixels(thing, name, raster, look, scene.mask_scheme)
 
 
 def _together(scene: Acquisition, seen: Iterable[tuple[Layer, Look]], found: Iterable[Finding]) -> Iterator[Finding]:
     """What only several layers of a slice tell."""
     corrections = list(found)
-    slices: dict[int, dict[str, tuple[RasterLayer, Look]]] = {}
-    for (name, index, raster), look in seen:
-        slices.setdefault(index, {})[name] = cured_raster(name, raster, corrections), look
-    for layers in slices.values():
+    slices: dict[str, dict[str, tuple[RasterLayer, Look]]] = {}
+    for (name, raster), look in seen:
+        thing = thing_of(scene, raster)
+        slices.setdefault(thing, {})[name] = cured_raster(thing, name, raster, corrections), look
+    for thing, layers in slices.items():
         places: dict[str, Place] = {name: (raster, look.header) for name, (raster, look) in layers.items()}
-        yield from check_bands(scene.id, places)
+        yield from check_bands(thing, places)
         optics = {str(name): pair for name, pair in layers.items() if name in REFLECTANCES and name != "cirrus"}
-        yield from _zeros(scene.id, optics)
+        yield from _zeros(thing, optics)
         applied = any(raster.offset for raster, _ in optics.values())
-        yield from check_offset(scene.id, dict(_dark(optics)), applied)
+        yield from check_offset(thing, dict(_dark(optics)), applied)
 
 
 def _zeros(thing: str, optics: Mapping[str, tuple[RasterLayer, Look]]) -> Iterator[Finding]:

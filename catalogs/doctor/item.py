@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pystac
 from pystac.utils import str_to_datetime
@@ -15,7 +14,9 @@ from pystac.utils import str_to_datetime
 from catalogs.errors import ItemError
 from catalogs.findings import Finding
 from catalogs.footprints import footprint_of
+from catalogs.signing import signature_ends
 from catalogs.stated import numbers, stated_of
+from catalogs.times import utc
 from catalogs.validity import schema_faults
 
 Told = tuple[str, str, str]
@@ -48,7 +49,7 @@ def item_findings(item: pystac.Item, now: datetime | None = None) -> tuple[Findi
         for code, what, want in check(item)
     ]
     for key, asset in item.assets.items():
-        expired = expiry(asset.href)
+        expired = signature_ends(str(asset.href))
         if expired is not None and expired < now:
             told = f"a signature that ended {expired:%Y-%m-%d %H:%M} UTC"
             found.append(
@@ -77,12 +78,8 @@ def _times(item: pystac.Item) -> Iterator[Told]:
     if odd and len(parsed) == len(given):
         yield "time-format", " and ".join(odd), "RFC 3339, for example 2024-02-12T05:10:00Z"
     start, end = parsed.get("start_datetime"), parsed.get("end_datetime")
-    if start and end and _aware(end) < _aware(start):
+    if start and end and utc(end) < utc(start):
         yield "broken-times", f"the end {end.isoformat()} before the start {start.isoformat()}", "start before end"
-
-
-def _aware(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def _footprint(item: pystac.Item) -> Iterator[Told]:
@@ -163,29 +160,9 @@ def _geometry(item: pystac.Item) -> Iterator[Told]:
 
 def is_raster(asset: pystac.Asset) -> bool:
     """Whether an asset is a raster that this project could open, and no picture for people."""
-    roles = set(asset.roles or ())
-    if roles & {"thumbnail", "overview", "metadata", "tiles"}:
+    roles = asset.roles if isinstance(asset.roles, list) else []
+    if any(role in roles for role in ("thumbnail", "overview", "metadata", "tiles")):
         return False
-    kind = (asset.media_type or "").lower()
-    path = urlsplit(asset.href).path.lower()
+    kind = str(asset.media_type or "").lower()
+    path = str(asset.href).partition("?")[0].lower()
     return kind.startswith(RASTER) or path.endswith((".tif", ".tiff", ".jp2"))
-
-
-def expiry(href: str) -> datetime | None:
-    """When the signature in an address ends; None where it has none that names its end.
-
-    Azure (`se`), AWS and Google version 4 (`X-Amz-Date` and `X-Amz-Expires`), CloudFront and version 2 (`Expires`).
-    """
-    if "?" not in href:
-        return None
-    query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(href).query).items()}
-    try:
-        if "se" in query:
-            return _aware(datetime.fromisoformat(query["se"]))
-        for maker in ("x-amz", "x-goog"):
-            if f"{maker}-date" in query and f"{maker}-expires" in query:
-                begin = datetime.strptime(query[f"{maker}-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-                return begin + timedelta(seconds=int(query[f"{maker}-expires"]))
-        return datetime.fromtimestamp(int(query["expires"]), UTC) if "expires" in query else None
-    except (ValueError, OverflowError, OSError):
-        return None

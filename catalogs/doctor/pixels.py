@@ -36,6 +36,7 @@ TOO_DARK, TOO_BRIGHT = -0.03, (0.085, 0.13)
 MASK_VALUES: Mapping[str, frozenset[int]] = {
     "palsar-mosaic": frozenset({0, 50, 100, 150, 255}),
     "palsar-scansar": frozenset(range(6)),
+    "opera-rtc": frozenset({0, 1, 2, 3, 255}),
     "sentinel-2-scl": frozenset(range(12)),
 }
 """By scheme; Landsat's QA is bits, of which each value is possible."""

@@ -13,12 +13,14 @@ from catalogs.doctor.item import item_findings
 from catalogs.encoding import baseline
 from catalogs.errors import CatalogError, HrefError, ItemError, UnknownCollectionError
 from catalogs.findings import Finding
+from catalogs.formats.sentinel1 import stray_assets
+from catalogs.hrefs import shown
 from catalogs.records import Acquisition, RasterLayer
 
 
-def record_findings(scene: Acquisition) -> tuple[Finding, ...]:
-    """What an acquisition lacks, by its record alone."""
-    found = []
+def record_findings(item: pystac.Item, scene: Acquisition) -> tuple[Finding, ...]:
+    """What the acquisition of an item lacks, by its record alone."""
+    found = _strays(item, scene)
     if scene.kind == "radar" and scene.angle_source == "mode":
         low, high = scene.angle_range or (math.nan, math.nan)
         told = f"only the range of the mode, {low:g} to {high:g} degrees"
@@ -41,7 +43,19 @@ def read_record(
         scene = to_acquisition(item, catalog_root=catalog_root)
     except CatalogError as error:
         return None, (refusal(item, error),)
-    return scene, record_findings(scene)
+    return scene, record_findings(item, scene)
+
+
+def _strays(item: pystac.Item, scene: Acquisition) -> list[Finding]:
+    """Metadata assets of a product in radar geometry that lead to another kind of file: one finding for all."""
+    assets = {key: asset.href for key, asset in item.assets.items()}
+    swaths = {name: raster.swath for name in scene.polarizations for raster in scene.layers[name] if raster.swath}
+    stray = [(key, swaths[name].annotation) for name in swaths for key in stray_assets(assets, name)]
+    if not stray:
+        return []
+    told = " and ".join(f"{key} leads to {shown(assets[key])}" for key, _ in stray)
+    expected = f"a file such as {shown(stray[0][1])}"
+    return [Finding(code="stray-metadata", thing=scene.id, found=told, expected=expected)]
 
 
 def refusal(item: pystac.Item, error: CatalogError) -> Finding:

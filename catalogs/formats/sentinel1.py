@@ -20,6 +20,7 @@ from catalogs.formats.sentinel1_annotation import (
     parse_calibration,
     parse_noise,
 )
+from catalogs.hrefs import is_remote
 from catalogs.records import Access, RasterLayer, Swath
 
 _MEASUREMENT = re.compile(r"^(?P<root>.*/)measurement/(?P<stem>[^/]+)\.tiff?$", re.IGNORECASE)
@@ -71,15 +72,10 @@ def swath_of(measurement: str, assets: Mapping[str, str], polarization: str) -> 
     return Swath(**{name: _found(name, measurement, assets, polarization) for name in ROLES})
 
 
-def stray_assets(measurement: str, assets: Mapping[str, str], polarization: str) -> list[str]:
-    """What to know of a GRD item whose metadata assets lead to something else. One sentence each, or none."""
-    found = []
-    for name in ROLES:
-        key = _key(name, polarization)
-        if key in assets and not _fits(name, assets[key], polarization):
-            right = _found(name, measurement, assets, polarization)
-            found.append(f"asset {key} leads to {assets[key]}, which is no {name}; {right} is read in its place")
-    return found
+def stray_assets(assets: Mapping[str, str], polarization: str) -> list[str]:
+    """Keys of a GRD item's metadata assets that lead to another kind of file: one beside the measurement is read."""
+    keys = {name: _key(name, polarization) for name in ROLES}
+    return [key for name, key in keys.items() if key in assets and not _fits(name, assets[key], polarization)]
 
 
 def _found(name: str, measurement: str, assets: Mapping[str, str], polarization: str) -> str:
@@ -117,6 +113,15 @@ def swath_metadata(layer: RasterLayer) -> SwathMetadata:
     return _read(layer.swath, layer.access, tuple(_stamp(href) for href in files))
 
 
+def check_shape(layer: RasterLayer, metadata: SwathMetadata, shape: tuple[int, int]) -> None:
+    """Raises `ReadError` where a raster of so many lines and pixels is not the one that its annotation describes."""
+    lines, pixels = metadata.annotation.shape
+    if layer.swath is not None and shape != (lines, pixels):
+        found, expected = f"{shape[0]} lines of {shape[1]} pixels", f"{lines} lines of {pixels} pixels"
+        expected += f", as {layer.swath.annotation} says"
+        raise ReadError(f"file {layer.href}", found, expected, "Use the whole measurement as it was delivered.")
+
+
 @lru_cache(maxsize=_KEPT_PRODUCTS)
 def _read(swath: Swath, access: Access, stamps: tuple[float | None, ...]) -> SwathMetadata:
     """`stamps` renew what is kept where a local file has changed."""
@@ -133,5 +138,5 @@ def _read(swath: Swath, access: Access, stamps: tuple[float | None, ...]) -> Swa
 
 def _stamp(href: str | None) -> float | None:
     """Time of change of a local file; None of any other."""
-    path = Path(href) if href and "://" not in href else None
+    path = Path(href) if href and not is_remote(href) else None
     return path.stat().st_mtime if path is not None and path.is_file() else None

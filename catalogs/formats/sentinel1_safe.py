@@ -66,11 +66,6 @@ def safe_products(place: Path) -> Iterator[tuple[Path, ...]]:
     yield from ((path,) for path in sorted(place.iterdir()) if path.is_file() and _ZIP.match(path.name))
 
 
-def is_sentinel1(path: Path) -> bool:
-    """Whether a path has the name of a Sentinel-1 product, unpacked or as the archive that it is delivered in."""
-    return bool(_FOLDER.match(path.name) or _ZIP.match(path.name))
-
-
 def safe_item(folder: Path) -> pystac.Item:
     """The item of an unpacked GRD product: its rasters are in radar geometry, so it has no proj:* fields.
 
