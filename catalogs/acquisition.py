@@ -20,9 +20,9 @@ from catalogs.hrefs import check_href, is_remote
 from catalogs.identity import baseline_of, orbits_of, part_of, platform_of, updated_of
 from catalogs.items import understood
 from catalogs.records import OPEN, Access, Acquisition, RasterLayer, Swath
-from catalogs.signing import unsigned
 from catalogs.stated import stated_of
 from catalogs.times import utc
+from catalogs.web.signing import unsigned
 
 SNAPSHOT = timedelta(days=3)
 """A mosaic whose times lie closer together than this is a pass, not a reference over months."""

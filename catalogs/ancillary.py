@@ -18,7 +18,7 @@ from catalogs.hrefs import is_remote
 from catalogs.items import understood
 from catalogs.records import OPEN, Access, Ancillary, RasterLayer, Record, Theme, first_problem
 from catalogs.search import Area, find_items
-from catalogs.signing import unsigned
+from catalogs.web.signing import unsigned
 
 
 class FoundAncillary(Record):

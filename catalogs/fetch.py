@@ -8,13 +8,13 @@ from pathlib import Path
 import requests
 from requests.auth import AuthBase
 
-from catalogs import faults, s3
-from catalogs.access import bearer_token
-from catalogs.attempts import until_read
 from catalogs.errors import ReadError
 from catalogs.hrefs import check_href, is_remote, is_s3, shown
-from catalogs.http import Patience, patience, session
 from catalogs.records import OPEN, Access
+from catalogs.web import faults, s3
+from catalogs.web.access import bearer_token
+from catalogs.web.attempts import until_read
+from catalogs.web.http import Patience, patience, session
 
 LIMIT = 64 * 2**20
 """Bytes beyond which a file is not small."""

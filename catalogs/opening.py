@@ -19,16 +19,16 @@ from rasterio.errors import RasterioError
 from rasterio.session import DummySession
 from requests.utils import requote_uri
 
-from catalogs import faults
-from catalogs.access import bearer_token
-from catalogs.attempts import until_read
 from catalogs.errors import ReadError
-from catalogs.faults import Fault
 from catalogs.fetch import first_byte
 from catalogs.hrefs import check_href, driver_for, is_remote, is_s3, shown
-from catalogs.http import Patience, patience
 from catalogs.records import Access, RasterLayer
-from catalogs.s3 import Credentials
+from catalogs.web import faults
+from catalogs.web.access import bearer_token
+from catalogs.web.attempts import until_read
+from catalogs.web.faults import Fault
+from catalogs.web.http import Patience, patience
+from catalogs.web.s3 import Credentials
 
 Result = TypeVar("Result")
 Action = Callable[[rasterio.DatasetReader], Result]

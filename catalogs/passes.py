@@ -12,7 +12,7 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.collection import Collection, known_collections
-from catalogs.findings import Finding
+from catalogs.doctor.findings import Finding
 from catalogs.records import Acquisition, RasterLayer
 
 PASS_GAP = timedelta(minutes=30)

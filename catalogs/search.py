@@ -17,10 +17,10 @@ from shapely.geometry.base import BaseGeometry
 
 from catalogs import collection as known
 from catalogs.acquisition import to_acquisition
+from catalogs.doctor.findings import Finding, ordered
 from catalogs.doctor.item import item_findings
 from catalogs.doctor.record import record_findings
 from catalogs.errors import CatalogError, SearchError, without_secrets
-from catalogs.findings import Finding, ordered
 from catalogs.footprints import footprint_of, is_wide, lonlat_box
 from catalogs.hrefs import is_remote
 from catalogs.items import item_from, read_item

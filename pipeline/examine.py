@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from catalogs.doctor.cure import cured, with_borrowed_angles
 from catalogs.doctor.examine import examine
-from catalogs.findings import Finding, ordered
+from catalogs.doctor.findings import Finding, ordered
 from catalogs.publish import write_json
 from catalogs.records import Acquisition
 from pipeline.errors import SceneError

@@ -11,11 +11,11 @@ from shapely import STRtree
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from catalogs.access import missing_credentials
+from catalogs.doctor.findings import Finding, ordered
 from catalogs.doctor.passes import mixed_satellites
-from catalogs.findings import Finding, ordered
 from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
+from catalogs.web.access import missing_credentials
 from pipeline.area import job_area
 from pipeline.errors import JobError
 from pipeline.grid import inside, outline_lonlat, unit_boxes, zone_outlines

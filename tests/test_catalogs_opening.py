@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from scenes import grid
 from servers import FINE, Answer, Bucket, FileServer, Signatures
 
-from catalogs import attempts, signing
-from catalogs.access import missing_credentials
 from catalogs.errors import AccessError, CatalogError, HrefError, ReadError
 from catalogs.fetch import fetch_bytes
-from catalogs.http import patience, session
 from catalogs.opening import GDAL_RETRIES, with_raster
 from catalogs.records import OPEN, Access, RasterLayer
-from catalogs.s3 import Signature
-from catalogs.signing import signed, unsigned
+from catalogs.web import attempts, signing
+from catalogs.web.access import missing_credentials
+from catalogs.web.http import patience, session
+from catalogs.web.s3 import Signature
+from catalogs.web.signing import signed, unsigned
 from pipeline.read import read_window
 
 PIXELS = np.random.default_rng(1).integers(1, 255, (1024, 1024), dtype=np.uint8)

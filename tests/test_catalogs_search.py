@@ -21,6 +21,7 @@ from stac_validation import validate_item
 from test_catalogs_publish import write_raster
 
 from catalogs.doctor.check import check_file
+from catalogs.doctor.validity import schema_faults
 from catalogs.endpoint import known_endpoints
 from catalogs.errors import BrokenOffError, CatalogError, SearchError
 from catalogs.search import Found, catalog_items, find_items, search
@@ -29,7 +30,6 @@ from catalogs.sources import static as static_source
 from catalogs.sources.choose import endpoint_of
 from catalogs.sources.parquet import matching_groups
 from catalogs.sources.query import Query, boxes
-from catalogs.validity import schema_faults
 
 EVERYWHERE = (-180.0, -90.0, 180.0, 90.0)
 WEB = "https://example.org"

@@ -21,16 +21,16 @@ from catalogs.doctor.bands import band_shifts, check_bands, content_shift
 from catalogs.doctor.check import check_file, check_item
 from catalogs.doctor.cure import cured, with_borrowed_angles
 from catalogs.doctor.examine import examine
+from catalogs.doctor.findings import KINDS, Correction, Finding, kinds_table, ordered, worst
 from catalogs.doctor.header import check_header
 from catalogs.doctor.item import grid_complaint, item_findings
 from catalogs.doctor.look import FileHeader, Look, look_at
 from catalogs.doctor.passes import mixed_satellites
 from catalogs.doctor.pixels import check_offset, check_pixels, fill_values, radar_scale, zero_filled
 from catalogs.errors import SearchError
-from catalogs.findings import KINDS, Correction, Finding, kinds_table, ordered, worst
 from catalogs.products import ingest
 from catalogs.records import Access, Acquisition, RasterLayer, Stated, Swath
-from catalogs.signing import signature_ends
+from catalogs.web.signing import signature_ends
 
 WEB = "https://example.org/stac"
 TRANSFORM = (10.0, 0.0, 600_000.0, 0.0, -10.0, 5_000_000.0)
@@ -496,7 +496,7 @@ def test_sample_of_a_large_file_is_small(tmp_path: Path, classes: bool) -> None:
 
 def test_every_kind_is_in_the_documentation() -> None:
     text = (Path(__file__).parents[1] / "docs" / "catalogs.md").read_text(encoding="utf-8")
-    assert kinds_table() in text, "paste catalogs.findings.kinds_table() into docs/catalogs.md"
+    assert kinds_table() in text, "paste catalogs.doctor.findings.kinds_table() into docs/catalogs.md"
 
 
 def test_findings_come_the_worst_first_and_once() -> None:

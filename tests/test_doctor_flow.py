@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rasterio.control import GroundControlPoint
 from typer.testing import CliRunner
 
-from catalogs.findings import Finding
+from catalogs.doctor.findings import Finding
 from harmonization.reasons import Reason
 from pipeline.compare import finished_units
 from pipeline.errors import SceneError

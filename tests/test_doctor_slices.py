@@ -14,7 +14,7 @@ from scenes import NOON, grid, optical_scene, radar_scene, science, write_tiff
 
 from catalogs.doctor.cure import cured
 from catalogs.doctor.examine import examine
-from catalogs.findings import Finding
+from catalogs.doctor.findings import Finding
 from catalogs.passes import passes
 from catalogs.records import Acquisition, RasterLayer
 from harmonization.bundle import OpticalBundle, RadarBundle

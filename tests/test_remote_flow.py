@@ -14,9 +14,9 @@ import yaml
 from servers import Bucket, FileServer, Signatures
 
 import pipeline.plan
-from catalogs import signing
 from catalogs.records import Access
 from catalogs.search import Found, search
+from catalogs.web import signing
 from pipeline.errors import JobError
 from workflows.map import map_flood
 from workflows.plan import plan_job

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalogs.findings import Finding
+from catalogs.doctor.findings import Finding
 from catalogs.lonlat import bbox_around
 from pipeline.compare import finished_units
 from pipeline.examine import read_examined

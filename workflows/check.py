@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.doctor.check import check_catalog, check_file
+from catalogs.doctor.findings import SEVERITIES, Finding
 from catalogs.errors import without_secrets
-from catalogs.findings import SEVERITIES, Finding
 from catalogs.hrefs import is_web
 from pipeline.examine import examine_scenes
 from workflows.plan import finding_record, plan_job

@@ -270,8 +270,8 @@ def check(
 
     Exit code 1 where there is a fault or something unusable.
     """
+    from catalogs.doctor.findings import worst
     from catalogs.errors import without_secrets
-    from catalogs.findings import worst
     from catalogs.publish import write_json
     from workflows.check import check_target, findings_record
     from workflows.tables import console, show_findings

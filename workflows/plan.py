@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from catalogs.doctor.findings import Finding
 from catalogs.errors import SearchError
-from catalogs.findings import Finding
 from catalogs.records import Acquisition, Sensor
 from models.contract import read_contract, shipped
 from pipeline.errors import JobError

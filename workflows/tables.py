@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from catalogs.findings import Finding
+from catalogs.doctor.findings import Finding
 from pipeline.plan import Plan, area_km2
 from workflows.plan import unit_bytes, windowed
 

@@ -11,10 +11,10 @@ import numpy as np
 from skimage.registration import phase_cross_correlation
 
 from catalogs.collection import POLARIZATIONS, REFLECTANCES
+from catalogs.doctor.findings import Correction, Finding
 from catalogs.doctor.header import offset_pixels
 from catalogs.doctor.look import FileHeader, Values, read_piece
 from catalogs.errors import CatalogError
-from catalogs.findings import Correction, Finding
 from catalogs.records import RasterLayer
 
 OFF = 0.05

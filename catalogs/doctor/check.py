@@ -10,10 +10,10 @@ from typing import Any
 import pystac
 
 from catalogs.doctor.examine import examine, examine_files
+from catalogs.doctor.findings import Finding, ordered
 from catalogs.doctor.item import is_raster, item_findings
 from catalogs.doctor.record import read_record
 from catalogs.errors import CatalogError, HrefError, SearchError
-from catalogs.findings import Finding, ordered
 from catalogs.hrefs import check_href, is_web
 from catalogs.passes import passes
 from catalogs.records import Acquisition, RasterLayer

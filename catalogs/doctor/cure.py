@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from catalogs.collection import POLARIZATIONS, REFLECTANCES
-from catalogs.findings import Finding
+from catalogs.doctor.findings import Finding
 from catalogs.records import Acquisition, RasterLayer
 
 

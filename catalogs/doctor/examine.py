@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from catalogs.collection import REFLECTANCES
 from catalogs.doctor.bands import Place, check_bands
 from catalogs.doctor.cure import cured_raster, thing_of
+from catalogs.doctor.findings import Correction, Finding, ordered
 from catalogs.doctor.header import check_header
 from catalogs.doctor.look import Look, header_of, look_at
 from catalogs.doctor.pixels import (
@@ -20,7 +21,6 @@ from catalogs.doctor.pixels import (
     zero_filled,
 )
 from catalogs.errors import CatalogError
-from catalogs.findings import Correction, Finding, ordered
 from catalogs.formats.sentinel1 import check_shape, swath_metadata
 from catalogs.hrefs import shown
 from catalogs.records import Acquisition, RasterLayer

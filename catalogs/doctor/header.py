@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from catalogs.doctor.findings import Finding
 from catalogs.doctor.look import FileHeader
-from catalogs.findings import Finding
 from catalogs.records import RasterLayer, Stated
 
 SAME = 0.01

@@ -11,13 +11,13 @@ from typing import Any
 import pystac
 from pystac.utils import str_to_datetime
 
+from catalogs.doctor.findings import Finding
+from catalogs.doctor.validity import schema_faults
 from catalogs.errors import ItemError
-from catalogs.findings import Finding
 from catalogs.footprints import footprint_of
-from catalogs.signing import signature_ends
 from catalogs.stated import numbers, stated_of
 from catalogs.times import utc
-from catalogs.validity import schema_faults
+from catalogs.web.signing import signature_ends
 
 Told = tuple[str, str, str]
 """Code, found, expected."""

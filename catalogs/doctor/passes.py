@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from catalogs.findings import Finding
+from catalogs.doctor.findings import Finding
 from catalogs.records import Acquisition
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from catalogs.collection import POLARIZATIONS, REFLECTANCES
+from catalogs.doctor.findings import Correction, Finding
 from catalogs.doctor.look import FileHeader, Look, Values
-from catalogs.findings import Correction, Finding
 from catalogs.records import RasterLayer
 
 FILLS = (0.0, -9999.0, -999.0, -99.0, -32768.0, -32767.0, 32767.0, 65535.0, 1e20, -1e20)

@@ -9,10 +9,10 @@ import pystac
 
 from catalogs.acquisition import to_acquisition
 from catalogs.collection import POLARIZATIONS, REFLECTANCES
+from catalogs.doctor.findings import Finding
 from catalogs.doctor.item import item_findings
 from catalogs.encoding import baseline
 from catalogs.errors import CatalogError, HrefError, ItemError, UnknownCollectionError
-from catalogs.findings import Finding
 from catalogs.formats.sentinel1 import stray_assets
 from catalogs.hrefs import shown
 from catalogs.records import Acquisition, RasterLayer

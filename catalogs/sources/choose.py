@@ -11,7 +11,6 @@ import requests
 from catalogs.endpoint import SUFFIXES, Endpoint, known_endpoints, read_endpoint
 from catalogs.errors import SearchError
 from catalogs.hrefs import is_web
-from catalogs.http import session as new_session
 from catalogs.sources.api import api_entries, is_api, missing_collections
 from catalogs.sources.documents import read_document, read_object
 from catalogs.sources.folder import folder_entries
@@ -19,6 +18,7 @@ from catalogs.sources.header import send_header
 from catalogs.sources.parquet import parquet_entries
 from catalogs.sources.query import Entry, Query, renamed
 from catalogs.sources.static import crawl
+from catalogs.web.http import session as new_session
 
 PARQUET = (".parquet", ".geoparquet")
 

@@ -12,7 +12,7 @@ import requests
 
 from catalogs.errors import BrokenOffError, SearchError
 from catalogs.hrefs import is_web
-from catalogs.http import patience
+from catalogs.web.http import patience
 
 MOST_BYTES = 256 * 2**20
 """Largest document that is read."""

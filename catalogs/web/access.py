@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from catalogs.errors import AccessError
 from catalogs.hrefs import is_s3, is_web, shown
 from catalogs.records import Access
-from catalogs.s3 import is_unsigned, place
-from catalogs.signing import host_is
+from catalogs.web.s3 import is_unsigned, place
+from catalogs.web.signing import host_is
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 

@@ -15,10 +15,10 @@ import requests
 
 from catalogs.errors import AccessError, ReadError, without_secrets
 from catalogs.hrefs import is_s3, is_web, shown
-from catalogs.http import BUSY
 from catalogs.records import Access
-from catalogs.signing import is_signed_by_service, signature_ends
 from catalogs.times import utc
+from catalogs.web.http import BUSY
+from catalogs.web.signing import is_signed_by_service, signature_ends
 
 Probe = Callable[[], requests.Response]
 """Asks the server for the first byte of the file, once."""

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from catalogs.access import host_of, one_of_few, require_credentials
-from catalogs.faults import Fault, error
-from catalogs.http import patience
 from catalogs.records import Access
-from catalogs.signing import is_signed_by_service, signed
+from catalogs.web.access import host_of, one_of_few, require_credentials
+from catalogs.web.faults import Fault, error
+from catalogs.web.http import patience
+from catalogs.web.signing import is_signed_by_service, signed
 
 Result = TypeVar("Result")
 Attempt = Callable[[str], Result | Fault]

@@ -18,9 +18,9 @@ import requests
 
 from catalogs.errors import AccessError
 from catalogs.hrefs import is_web, shown
-from catalogs.http import session
 from catalogs.records import Access
 from catalogs.times import utc
+from catalogs.web.http import session
 
 RENEWED_BEFORE = 120.0
 """Seconds before its end at which a signature is not used for a new file any more (at the latest at half its life)."""

@@ -1,0 +1,1 @@
+"""What it takes to read over a network: sessions, signatures, credentials, patience, and what went wrong."""
