@@ -114,7 +114,7 @@ def find_items(catalog: str | Path, *, area: Area, wanted: Collection[str], prob
             yield found
 
 
-def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | CatalogError]]:
+def catalog_items(catalog: str | Path) -> Iterator[tuple[str, FoundItem | CatalogError]]:
     """Every item of a catalog with its place, or what is wrong with it; of an API those of the known collections.
 
     Raises `SearchError`.
@@ -123,7 +123,8 @@ def catalog_items(catalog: str | Path) -> Iterator[tuple[str, pystac.Item | Cata
     query = Query(shapely.box(-180.0, -90.0, 180.0, 90.0), *EVER, (), tuple(known.known_collections()))
     for entry in entries(catalog, query, problems):
         try:
-            yield without_secrets(entry.name), item_from(entry.data, entry.home, f"item file {entry.name}")
+            item = item_from(entry.data, entry.home, f"item file {entry.name}")
+            yield without_secrets(entry.name), FoundItem(entry.name, item, entry.home, entry.access)
         except CatalogError as error:
             yield without_secrets(entry.name), error
     for problem in problems:

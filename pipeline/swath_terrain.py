@@ -14,7 +14,9 @@ import rasterio
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from catalogs.errors import ReadError
 from catalogs.formats.sentinel1 import swath_metadata
+from catalogs.hrefs import shown
 from catalogs.opening import with_raster
 from catalogs.records import RasterLayer
 
@@ -52,6 +54,9 @@ def _heights_at(layer: RasterLayer, longitude: Real, latitude: Real) -> Real:
     """Metres at places in degrees, of the nearest pixel; NaN where the raster says nothing."""
 
     def sample(source: rasterio.DatasetReader) -> Real:
+        if source.crs is None:
+            remedy = "Set one (gdal_edit -a_srs)."
+            raise ReadError(f"elevation {shown(layer.href)}", "no coordinate system", "one", remedy)
         x, y = Transformer.from_crs(4326, source.crs.to_wkt(), always_xy=True).transform(longitude, latitude)
         column, row = (np.floor(axis) for axis in ~source.transform @ (np.asarray(x), np.asarray(y)))
         inside = (row >= 0) & (row < source.height) & (column >= 0) & (column < source.width)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import pystac
 import pytest
 import shapely
 from servers import Answer, FileServer
@@ -24,7 +23,7 @@ from catalogs.doctor.check import check_file
 from catalogs.doctor.validity import schema_faults
 from catalogs.endpoint import known_endpoints
 from catalogs.errors import BrokenOffError, CatalogError, SearchError
-from catalogs.search import Found, catalog_items, find_items, search
+from catalogs.search import Found, FoundItem, catalog_items, find_items, search
 from catalogs.sources import documents
 from catalogs.sources import static as static_source
 from catalogs.sources.choose import endpoint_of
@@ -432,7 +431,7 @@ def test_the_reach_ends_the_search_for_mosaics(tmp_path: Path) -> None:
 def test_every_item_of_a_catalog_for_the_doctor(tmp_path: Path) -> None:
     place = static(tmp_path / "static", [at("2024-05-01"), radar("broken", assets=7)])
     (good_name, good), (bad_name, bad) = catalog_items(place)
-    assert isinstance(good, pystac.Item)
+    assert isinstance(good, FoundItem)
     assert isinstance(bad, CatalogError)
     assert (Path(good_name).name, Path(bad_name).name) == ("0.json", "1.json")
 

@@ -24,6 +24,7 @@ from rasterio.control import GroundControlPoint
 from typer.testing import CliRunner
 
 from catalogs.doctor.findings import Finding
+from catalogs.errors import SearchError
 from harmonization.reasons import Reason
 from pipeline.compare import finished_units
 from pipeline.errors import SceneError
@@ -508,3 +509,11 @@ def test_plan_and_report_tell_the_findings(catalog: Catalog) -> None:
     run = mapped(catalog.root, catalog.root / "run").run
     page = write_report(catalog.root, compare(run), run).read_text()
     assert {"duplicate-pass", "unreadable"} <= set(re.findall(r"<td>([a-z-]+)</td>", page))
+
+
+def test_an_endpoint_of_ones_own_is_checked_and_the_whole_world_is_not(whole: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"id: own\ntitle: Own\nurl: {whole / 'catalog.json'}\nkind: static\n")
+    assert check_target(own, deep=False) == check_target(whole, deep=False)
+    with pytest.raises(SearchError, match="Check a job with `catalog: planetary-computer`"):
+        check_target("planetary-computer")

@@ -9,9 +9,11 @@ from typing import Any
 
 from catalogs.doctor.check import check_catalog, check_file
 from catalogs.doctor.findings import SEVERITIES, Finding
-from catalogs.errors import without_secrets
+from catalogs.endpoint import is_known
+from catalogs.errors import SearchError, without_secrets
 from catalogs.hrefs import is_web
 from pipeline.examine import examine_scenes
+from pipeline.yaml_lines import read_yaml
 from workflows.plan import finding_record, plan_job
 
 Say = Callable[[str], None]
@@ -23,10 +25,21 @@ def check_target(target: str | Path, deep: bool = True, say: Say = lambda _: Non
 
     `deep` opens the files. Raises `JobError` or `SearchError` where the target is none of these, or is not there.
     """
-    if is_web(target):
-        return check_catalog(target, deep, say)
+    if is_known(target):
+        remedy = f"Check a job with `catalog: {target}`: the scenes over its area are held against their files."
+        raise SearchError(f"endpoint {target}", "a catalog of the whole world", "an item, a catalog or a job", remedy)
     path = Path(target)
+    if is_web(target) or _is_endpoint(path):
+        return check_catalog(target, deep, say)
     return check_job(path, deep, say) if path.suffix in JOBS else check_file(path, deep, say)
+
+
+def _is_endpoint(path: Path) -> bool:
+    """Whether a YAML describes an endpoint: it has an address, and a job has none."""
+    if path.suffix not in JOBS or not path.is_file():
+        return False
+    document, _ = read_yaml(path)
+    return isinstance(document, dict) and "url" in document
 
 
 def check_job(job_file: Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from catalogs.doctor.record import read_record
 from catalogs.errors import CatalogError, HrefError, SearchError
 from catalogs.hrefs import check_href, is_web
 from catalogs.passes import passes
-from catalogs.records import Acquisition, RasterLayer
-from catalogs.search import catalog_items, read_item
+from catalogs.records import OPEN, Acquisition, RasterLayer
+from catalogs.search import FoundItem, catalog_items, read_item
 from catalogs.sources.choose import PARQUET
 from catalogs.stated import stated_of
 
@@ -37,31 +37,26 @@ def check_file(path: Path, deep: bool = True, say: Say = lambda _: None) -> tupl
     if kind in ("Catalog", "Collection"):
         return check_catalog(path, deep, say)
     if kind == "Feature":
-        return _check_all([(str(path), read_item(path))], path, deep, say)
+        return _check_all([(str(path), FoundItem(str(path), read_item(path), str(path), OPEN))], deep, say)
     features = data if isinstance(data, list) else data.get("features") if kind == "FeatureCollection" else None
     if not isinstance(features, list):
         remedy = "Give the path of such a file."
         raise SearchError(f"file {path}", f"JSON of type {kind!r}", WANTED, remedy)
-    return _check_all(_features(path, features), path, deep, say)
+    return _check_all(_features(path, features), deep, say)
 
 
 def check_item(item: pystac.Item, deep: bool = True, catalog_root: str | Path | None = None) -> tuple[Finding, ...]:
     """Findings of one item, with `deep` of its files too."""
-    root = catalog_root if catalog_root is not None else item.get_self_href()
-    return _check_one(item, root, deep)[1]
+    root = catalog_root if catalog_root is not None else item.get_self_href() or ""
+    return _check_one(FoundItem(item.id, item, str(root), OPEN), deep)[1]
 
 
 def check_catalog(catalog: str | Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
     """Findings of every item of a catalog, and of its items against each other. Raises `SearchError`."""
-    return _check_all(catalog_items(catalog), catalog, deep, say)
+    return _check_all(catalog_items(catalog), deep, say)
 
 
-def _check_all(
-    items: Iterator[tuple[str, pystac.Item | CatalogError]] | list[tuple[str, pystac.Item | CatalogError]],
-    root: str | Path,
-    deep: bool,
-    say: Say,
-) -> tuple[Finding, ...]:
+def _check_all(items: Iterable[tuple[str, FoundItem | CatalogError]], deep: bool, say: Say) -> tuple[Finding, ...]:
     found: list[Finding] = []
     scenes: list[Acquisition] = []
     for place, item in items:
@@ -70,41 +65,41 @@ def _check_all(
             _, told, expected, _ = item.args
             found.append(Finding(code="broken-item", thing=place, found=told, expected=expected))
             continue
-        scene, findings = _check_one(item, root, deep)
+        scene, findings = _check_one(item, deep)
         found += findings
         scenes += [] if scene is None else [scene]
     return ordered([*found, *passes(scenes)[1]])
 
 
-def _check_one(
-    item: pystac.Item, root: str | Path | None, deep: bool
-) -> tuple[Acquisition | None, tuple[Finding, ...]]:
+def _check_one(place: FoundItem, deep: bool) -> tuple[Acquisition | None, tuple[Finding, ...]]:
+    item = place.item
     found = list(item_findings(item))
-    scene, findings = read_record(item, root)
+    scene, findings = read_record(item, place.root or None, place.access)
     known = {finding.code for finding in found}
     found += [finding for finding in findings if finding.code not in known]
     if not deep:
         return scene, ordered(found)
     if scene is None:
-        return None, ordered([*found, *examine_files(item.id, dict(_rasters(item, root)))])
+        return None, ordered([*found, *examine_files(item.id, dict(_rasters(place)))])
     found = [finding for finding in found if finding.code != "missing-nodata"]  # the header is known better
     return scene, ordered([*found, *examine(scene)])
 
 
-def _rasters(item: pystac.Item, root: str | Path | None) -> Iterator[tuple[str, RasterLayer]]:
+def _rasters(place: FoundItem) -> Iterator[tuple[str, RasterLayer]]:
     """The rasters of an item that is no acquisition, as far as they may be opened."""
+    item = place.item
     for key, asset in item.assets.items():
         href = asset.get_absolute_href()
         if href is None or not is_raster(asset):
             continue
         try:
-            check_href(href, root)
+            check_href(href, place.root or None)
         except HrefError:
             continue
-        yield key, RasterLayer(href=href, stated=stated_of(item.properties, asset.extra_fields, 1))
+        yield key, RasterLayer(href=href, access=place.access, stated=stated_of(item.properties, asset.extra_fields, 1))
 
 
-def _features(path: Path, features: list[object]) -> Iterator[tuple[str, pystac.Item | CatalogError]]:
+def _features(path: Path, features: list[object]) -> Iterator[tuple[str, FoundItem | CatalogError]]:
     """The items of a feature collection; a self link on the web stays their place."""
     for number, data in enumerate(features, start=1):
         place = f"{path}, feature {number}"
@@ -116,7 +111,7 @@ def _features(path: Path, features: list[object]) -> Iterator[tuple[str, pystac.
             continue
         if not is_web(item.get_self_href() or ""):
             item.set_self_href(str(path))
-        yield place, item
+        yield place, FoundItem(place, item, str(path), OPEN)
 
 
 def _read(path: Path) -> Any:

@@ -15,7 +15,7 @@ from catalogs.encoding import baseline
 from catalogs.errors import CatalogError, HrefError, ItemError, UnknownCollectionError
 from catalogs.formats.sentinel1 import stray_assets
 from catalogs.hrefs import shown
-from catalogs.records import Acquisition, RasterLayer
+from catalogs.records import OPEN, Access, Acquisition, RasterLayer
 
 
 def record_findings(item: pystac.Item, scene: Acquisition) -> tuple[Finding, ...]:
@@ -36,11 +36,11 @@ def record_findings(item: pystac.Item, scene: Acquisition) -> tuple[Finding, ...
 
 
 def read_record(
-    item: pystac.Item, catalog_root: str | Path | None = None
+    item: pystac.Item, catalog_root: str | Path | None = None, access: Access = OPEN
 ) -> tuple[Acquisition | None, tuple[Finding, ...]]:
     """The item's acquisition, or None and the finding that says why there is none; with `record_findings`."""
     try:
-        scene = to_acquisition(item, catalog_root=catalog_root)
+        scene = to_acquisition(item, catalog_root=catalog_root, access=access)
     except CatalogError as error:
         return None, (refusal(item, error),)
     return scene, record_findings(item, scene)
