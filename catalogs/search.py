@@ -94,7 +94,9 @@ def search(
             continue
         if acquisition.sensor in sensors and _overlaps(acquisition, *window, earliest):
             missing = missing_files(acquisition)
-            problems.extend(f"{found.name}: {name} does not exist; the acquisition is left out" for name in missing)
+            if missing:
+                more = f" and {len(missing) - 1} more do" if len(missing) > 1 else " does"
+                problems.append(f"{found.name}: {missing[0]}{more} not exist; the acquisition is left out")
             acquisitions.extend([] if missing else [acquisition])
             findings += (*item_findings(found.item), *record_findings(found.item, acquisition))
     whole, twice = passes(acquisitions)

@@ -443,3 +443,11 @@ def test_the_doctor_takes_every_kind_of_catalog_that_lies_on_this_disk(tmp_path:
     told = [{(f.code, f.thing) for f in check_file(place, deep=False)} for place in places]
     assert told[0] == told[1] == told[2]
     assert ("unknown-collection", "2024-05-02") in told[0]
+
+
+def test_a_scene_without_its_files_is_told_once(tmp_path: Path) -> None:
+    gone = radar("gone", assets={name: {"href": f"./{name}.tif"} for name in ("vv", "vh")})
+    found = look(static(tmp_path / "static", [gone]))
+    (problem,) = found.problems
+    assert "and 1 more do not exist; the acquisition is left out" in problem
+    assert found.acquisitions == ()

@@ -362,3 +362,9 @@ def test_part_of_a_measurement_is_refused(floods: dict[Sentinel1, Path], event: 
     broken = scene.model_copy(update={"layers": {"VV": (layer.model_copy(update={"href": str(cut)}),)}})
     with pytest.raises(ReadError, match=r"cut\.tif: found 100 lines of 100 pixels; expected 404 lines of 404 pixels"):
         look(broken, geobox(event.grid))
+
+
+def test_scenes_written_below_a_relative_folder_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    simulate(Path("here"), 64, SEED, sentinel1="safe")
+    assert radar(tmp_path / "here/catalog.json").polarizations == ("VV", "VH")

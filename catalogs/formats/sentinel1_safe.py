@@ -75,6 +75,7 @@ def safe_item(folder: Path) -> pystac.Item:
     if not folder.is_dir():
         remedy = "Unpack it and ingest the folder."
         raise ProductError(f"archive {folder}", "a zipped product", "an unpacked .SAFE folder", remedy)
+    folder = folder.absolute()
     manifest = read_manifest(folder / MANIFEST)
     if manifest.product_type != "GRD":
         remedy = "Use the GRD product of the same pass."
