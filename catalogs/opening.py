@@ -73,7 +73,7 @@ def _local(raster: RasterLayer, action: Action[Result]) -> Result:
             return _opened(raster.href, raster, action)
     except RasterioError as problem:
         remedy = "Check the file, or ingest it again."
-        raise ReadError(f"file {raster.href}", str(problem), EXPECTED, remedy) from problem
+        raise ReadError(f"file {raster.href}", _told(problem)[-1], EXPECTED, remedy) from problem
 
 
 def _attempt(raster: RasterLayer, address: str, action: Action[Result]) -> Result | Fault:

@@ -102,7 +102,10 @@ def ingest(folder: Path, catalog: Path, description: Path | None = None) -> Inge
         raise ProductError(f"folder {folder}", "no such folder", LOOKED_FOR, "Check the path.")
     items, _, problems, unknown = describe(folder, description, catalog)
     if not items:
-        found = "; ".join(problems) or ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+        if problems:  # known, and broken or packed: an overbank.yaml would not help
+            remedy = "\n  ".join(["What was found:", *problems, *unknown])
+            raise ProductError(f"folder {folder}", "no product that can be used as it lies there", "one", remedy)
+        found = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         remedy = f"Describe your GeoTIFFs in {folder / DESCRIPTION}."
         raise ProductError(f"folder {folder}", found, LOOKED_FOR, remedy)
     for item in items:

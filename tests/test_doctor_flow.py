@@ -496,7 +496,19 @@ def test_command_line_says_what_and_how_bad(catalog: Catalog, tmp_path: Path) ->
     assert found["counts"]["fault"] == 2
     assert {one["action"] for one in found["findings"]} == {"reads the layer as dB"}
     assert CliRunner().invoke(app, ["catalog", "check", item, "--no-deep"]).exit_code == 0
-    assert CliRunner().invoke(app, ["catalog", "check", str(tmp_path / "gone.json")]).exit_code == 2
+    gone = CliRunner().invoke(app, ["catalog", "check", str(tmp_path / "gone.json")])
+    assert (gone.exit_code, "no such file" in gone.stderr) == (2, True)
+    assert CliRunner().invoke(app, ["catalog", "check", ""]).exit_code == 2  # never the folder one stands in
+
+
+def test_table_of_findings_names_whole_items(catalog: Catalog) -> None:
+    """Slices of one pass differ in the last letters of their ids."""
+    decibel_as_power(catalog)
+    told = CliRunner().invoke(app, ["catalog", "check", str(catalog.root)]).stdout
+    assert "…" not in told
+    cells = [re.split(r"\s{2,}", line)[3:4] for line in told.splitlines() if line.startswith("  fault")]
+    below = [line.strip().split("  ")[0] for line in told.splitlines() if line.startswith(" " * 20)]
+    assert any(f"{cell[0]}{rest}".startswith(f"{catalog.item(S1).stem},") for cell in cells for rest in below)
 
 
 def test_plan_and_report_tell_the_findings(catalog: Catalog) -> None:

@@ -157,6 +157,14 @@ def test_ingest_of_nothing(tmp_path: Path) -> None:
     assert result.stderr.startswith("error: folder ")
 
 
+def test_ingest_of_a_packed_product_says_that_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "S1A_IW_GRDH_1SDV_20210809T173953_20210809T174018_039156_049F13_6FF8.zip").write_bytes(b"PK")
+    result = CliRunner().invoke(app, ["catalog", "ingest", str(tmp_path), "--out", str(tmp_path / "catalog")])
+    assert result.exit_code == 2
+    assert "Unpack it" in result.stderr
+    assert "overbank.yaml" not in result.stderr
+
+
 def test_a_bug_keeps_its_traceback(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: Path) -> None:
         raise ZeroDivisionError("a bug")

@@ -25,6 +25,8 @@ def check_target(target: str | Path, deep: bool = True, say: Say = lambda _: Non
 
     `deep` opens the files. Raises `JobError` or `SearchError` where the target is none of these, or is not there.
     """
+    if not str(target):  # or the folder one happens to stand in would be checked
+        raise SearchError("target ''", "nothing", "an item, a catalog or a job", "Give a path or an address.")
     if is_known(target):
         remedy = f"Check a job with `catalog: {target}`: the scenes over its area are held against their files."
         raise SearchError(f"endpoint {target}", "a catalog of the whole world", "an item, a catalog or a job", remedy)

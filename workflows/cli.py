@@ -280,7 +280,8 @@ def check(
         found = check_target(target, deep, say)
     show_findings(found, console())
     typer.echo(
-        f"{without_secrets(target)}: {len(found)} findings" if found else f"{without_secrets(target)}: nothing found"
+        f"{without_secrets(target)}: "
+        + ("nothing found" if not found else "1 finding" if len(found) == 1 else f"{len(found)} findings")
     )
     if json_file is not None:
         write_json(json_file, findings_record(target, deep, found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -134,7 +134,9 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words
     """The first `words` columns hold words and stand on the left, the others numbers."""
     table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for number, name in enumerate(head):
-        table.add_column(escape(name), justify="left" if number < words else "right", no_wrap=number == 0)
+        # ids of one pass differ in their last letters alone, so what is too long is folded, never cut off
+        justify: Literal["left", "right"] = "left" if number < words else "right"
+        table.add_column(escape(name), justify=justify, no_wrap=number == 0, overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table

@@ -117,6 +117,8 @@ def _features(path: Path, features: list[object]) -> Iterator[tuple[str, FoundIt
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        found = f"{type(error).__name__}: {error}"
-        raise SearchError(f"file {path}", found, WANTED, "Check the path.") from error
+    except OSError as error:
+        raise SearchError(f"file {path}", (error.strerror or str(error)).lower(), WANTED, "Check the path.") from error
+    except ValueError as error:
+        remedy = "Give the path of such a file, or describe products with `overbank catalog ingest`."
+        raise SearchError(f"file {path}", f"no JSON ({error})", WANTED, remedy) from error

@@ -179,6 +179,11 @@ KINDS: dict[str, Kind] = {
         severity="unusable",
         action=TAKEN_OUT,
     ),
+    "unknown-scale": Kind(
+        title="Radar numbers that are neither power nor amplitude nor dB",
+        severity="unusable",
+        action=TAKEN_OUT,
+    ),
     "scaled-reflectance": Kind(
         title="Reflectance from 0 to 1 declared as digital numbers",
         severity="fault",

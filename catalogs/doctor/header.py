@@ -75,9 +75,10 @@ def _grid(stated: Stated, header: FileHeader) -> Iterator[Told]:
         yield "half-pixel-grid", f"{_shift(columns, rows)} in the item", "the origin of the file"
         return
     width, height = abs(header.transform[0]), abs(header.transform[4])
-    far = f"{_shift(columns, rows)} ({columns * width:g}, {rows * height:g} in units of the system)"
+    far = f"{_shift(columns, rows)} ({_plain(columns * width)}, {_plain(rows * height)} in units of the system)"
+    x, y = header.transform[2], header.transform[5]
     size = f"; pixels of {abs(stated.transform[0]):g} instead of {width:g}" if scaled else ""
-    yield "stale-transform", f"{far}{size} in the item", f"the origin {header.transform[2]:g}, {header.transform[5]:g}"
+    yield "stale-transform", f"{far}{size} in the item", f"the origin {_plain(x)}, {_plain(y)}"
 
 
 def same_crs(first: str, second: str) -> bool:
@@ -132,4 +133,10 @@ def _size(shape: tuple[int, int]) -> str:
 
 
 def _shift(columns: float, rows: float) -> str:
-    return f"{columns:.3g} columns and {rows:.3g} rows off"
+    return f"{_plain(columns)} columns and {_plain(rows)} rows off"
+
+
+def _plain(value: float) -> str:
+    """A number to a thousandth at most: no exponent, no zero with a sign; more digits of degrees."""
+    digits = 3 if abs(value) >= SAME else 6
+    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")

@@ -25,6 +25,8 @@ FEW = 64
 """Samples below which nothing is judged."""
 DECIBEL = (-60.0, 40.0)
 """Between these a number can be backscatter in dB."""
+NEGATIVE = 0.6
+"""Share of numbers below zero above which an image cannot be power or amplitude."""
 LAND_DB, LAND_POWER, AMPLITUDE = -3.0, 3.0, 20.0
 """Medians: a scene in dB lies below the first, in power below the second, of amplitude numbers above the third."""
 ANGLES = (5.0, 85.0)
@@ -75,14 +77,15 @@ def _is_fill(value: float) -> bool:
 def radar_scale(values: Values) -> RadarScale | None:
     """What the numbers of a radar image are by their range; None where it is not clear.
 
-    `values`: finite, without fill. Denoised power dips below zero here and there, dB lies below it nearly everywhere.
+    `values`: finite, without fill. Denoised power dips below zero here and there, dB lies below it nearly everywhere;
+    how far the darkest dB go down says nothing, for noise was clipped at any small power before the logarithm.
     """
     if values.size < FEW:
         return None
     middle = float(np.median(values))
     low, high = np.percentile(values, (1, 99))
     negative = float((values < 0).mean())
-    if negative > 0.6 and middle < LAND_DB and low > DECIBEL[0] and high < DECIBEL[1]:
+    if negative > NEGATIVE and DECIBEL[0] < middle < LAND_DB and high < DECIBEL[1]:
         return "decibel"
     if negative < 0.1 and 0 < middle < LAND_POWER and low > -0.1 and high < 1000:
         return "power"
@@ -155,6 +158,14 @@ class _Checks:
 
     def _radar(self, values: Values) -> Iterator[Finding]:
         declared, held = self._raster.encoding, radar_scale(values)
+        if (
+            held is None
+            and values.size >= FEW
+            and not DECIBEL[0] < np.median(values)
+            and (values < 0).mean() > NEGATIVE
+        ):
+            found = f"{(values < 0).mean():.1%} below zero, median {np.median(values):.3g}"
+            yield self._say("unknown-scale", found, f"{declared}, as declared; hundredths of dB, perhaps")
         if held is None or held == declared or declared == "calibrated":
             return
         median, spread = np.median(values), np.percentile(values, (1, 99))
