@@ -73,10 +73,9 @@ def search(
     """Acquisitions that touch `area` and overlap start … end (UTC where no zone is given).
 
     A product over months (`reference_only`) also counts when it ends before `start`, by no more than `reach` where
-    that is given. `catalog` is a static catalog
-    (a file, a folder or an http(s) address), a folder of items and products, a STAC API's address, a stac-geoparquet
-    file, the id of a known endpoint, or an endpoint's YAML. Raises `SearchError` when it cannot be searched to the
-    end; what is wrong with single items is in `Found.problems`.
+    that is given. `catalog` is a static catalog (a file, a folder or an http(s) address), a folder of items and
+    products, a STAC API's address, a stac-geoparquet file, the id of a known endpoint, or an endpoint's YAML. Raises
+    `SearchError` when it cannot be searched to the end; what is wrong with single items is in `Found.problems`.
     """
     window = utc(start), utc(end)
     earliest = EVER[0] if reach is None else window[0] - reach
@@ -95,9 +94,9 @@ def search(
         if acquisition.sensor in sensors and _overlaps(acquisition, *window, earliest):
             missing = missing_files(acquisition)
             if missing:
-                more = f" and {len(missing) - 1} more do" if len(missing) > 1 else " does"
-                problems.append(f"{found.name}: {missing[0]}{more} not exist; the acquisition is left out")
-            acquisitions.extend([] if missing else [acquisition])
+                problems.append(_left_out(found.name, missing))
+            else:
+                acquisitions.append(acquisition)
             findings += (*item_findings(found.item), *record_findings(found.item, acquisition))
     whole, twice = passes(acquisitions)
     return Found(
@@ -135,6 +134,11 @@ def catalog_items(catalog: str | Path) -> Iterator[tuple[str, FoundItem | Catalo
             without_secrets(str(catalog)),
             SearchError(f"catalog {catalog}", problem, "a link that leads to an item", remedy),
         )
+
+
+def _left_out(name: str, missing: list[str]) -> str:
+    more = f" and {len(missing) - 1} more do" if len(missing) > 1 else " does"
+    return f"{name}: {missing[0]}{more} not exist; the acquisition is left out"
 
 
 def missing_files(acquisition: Acquisition) -> list[str]:

@@ -12,7 +12,7 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.doctor.findings import Finding, ordered
-from catalogs.doctor.passes import mixed_satellites
+from catalogs.doctor.satellites import mixed_satellites
 from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
 from catalogs.web.access import missing_credentials

@@ -25,8 +25,8 @@ from catalogs.doctor.findings import KINDS, Correction, Finding, kinds_table, or
 from catalogs.doctor.header import check_header
 from catalogs.doctor.item import grid_complaint, item_findings
 from catalogs.doctor.look import FileHeader, Look, look_at
-from catalogs.doctor.passes import mixed_satellites
 from catalogs.doctor.pixels import check_offset, check_pixels, fill_values, radar_scale, zero_filled
+from catalogs.doctor.satellites import mixed_satellites
 from catalogs.errors import SearchError
 from catalogs.products import ingest
 from catalogs.records import Access, Acquisition, RasterLayer, Stated, Swath

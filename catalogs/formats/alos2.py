@@ -18,7 +18,7 @@ import pystac
 from pydantic import Field
 
 from catalogs.errors import ProductError
-from catalogs.formats.product_xml import common, read_xml, texts
+from catalogs.formats.product_xml import common, read_metadata_of, texts
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc
@@ -224,12 +224,7 @@ def noise_gamma0(sigma0_db: Mapping[str, float], angle_range: tuple[float, float
 
 def read_metadata(path: Path) -> MosaicMetadata:
     """The XML of a tile (CARD4L-NRB). Raises `ProductError` when it is not well-formed, or too large."""
-    root = read_xml(path)
-    try:
-        return _metadata(root)
-    except ValueError as error:
-        expected = "times and numbers in their places"
-        raise ProductError(f"metadata {path}", str(error), expected, "Fetch the archive again.") from error
+    return read_metadata_of(path, _metadata, "Fetch the archive again.")
 
 
 def _metadata(root: Element) -> MosaicMetadata:

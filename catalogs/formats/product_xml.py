@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from catalogs.errors import ProductError
 from catalogs.formats.safe_xml import named_xml
+
+Metadata = TypeVar("Metadata")
 
 MAXIMUM_BYTES = 1_000_000
 
@@ -20,6 +24,16 @@ def read_xml(path: Path) -> Element:
     except OSError as error:
         raise ProductError(f"metadata {path}", str(error), "a file that can be read", remedy) from error
     return named_xml(data, MAXIMUM_BYTES, f"metadata {path}", ProductError, remedy)
+
+
+def read_metadata_of(path: Path, parse: Callable[[Element], Metadata], remedy: str) -> Metadata:
+    """What `parse` makes of an XML file. Raises `ProductError` where a time or a number in it cannot be read."""
+    root = read_xml(path)
+    try:
+        return parse(root)
+    except ValueError as error:
+        expected = "times and numbers in their places"
+        raise ProductError(f"metadata {path}", str(error), expected, remedy) from error
 
 
 def texts(root: Element, tag: str) -> list[str]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from catalogs.collection import Collection, known_collections
 from catalogs.errors import ProductError
 from catalogs.formats.alos2 import noise_gamma0
-from catalogs.formats.product_xml import common, only, read_xml, texts
+from catalogs.formats.product_xml import common, only, read_metadata_of, texts
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
 from catalogs.times import utc
@@ -88,12 +88,7 @@ def scansar_item(files: Sequence[Path]) -> pystac.Item:
 
 def read_summary(path: Path) -> ScanSarMetadata:
     """The summary of a scene. Raises `ProductError` where it is broken or of another kind of product."""
-    root = read_xml(path)
-    try:
-        return _metadata(path, root)
-    except ValueError as error:
-        expected = "times and numbers in their places"
-        raise ProductError(f"metadata {path}", str(error), expected, "Fetch the scene again.") from error
+    return read_metadata_of(path, lambda root: _metadata(path, root), "Fetch the scene again.")
 
 
 def _metadata(path: Path, root: Element) -> ScanSarMetadata:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 import pystac
 
 from catalogs.errors import ProductError
-from catalogs.formats.product_xml import only, read_xml, texts
+from catalogs.formats.product_xml import only, read_metadata_of, texts
 from catalogs.formats.sentinel2 import BANDS, COLLECTION, band_files
 from catalogs.publish import SceneFile, scene_item
 from catalogs.records import Record
@@ -69,12 +69,7 @@ def safe_item(folder: Path) -> pystac.Item:
 
 def read_metadata(path: Path) -> SafeMetadata:
     """The metadata of a product, of any baseline. Raises `ProductError` where something needed is missing."""
-    root = read_xml(path)
-    try:
-        return _metadata(path, root)
-    except ValueError as error:
-        expected = "times and numbers in their places"
-        raise ProductError(f"metadata {path}", str(error), expected, "Fetch the product again.") from error
+    return read_metadata_of(path, lambda root: _metadata(path, root), "Fetch the product again.")
 
 
 def _metadata(path: Path, root: Element) -> SafeMetadata:

@@ -12,9 +12,9 @@ from catalogs.endpoint import SUFFIXES, Endpoint, known_endpoints, read_endpoint
 from catalogs.errors import SearchError
 from catalogs.hrefs import is_web
 from catalogs.sources.api import api_entries, is_api, missing_collections
+from catalogs.sources.credential import send_header
 from catalogs.sources.documents import read_document, read_object
 from catalogs.sources.folder import folder_entries
-from catalogs.sources.header import send_header
 from catalogs.sources.parquet import parquet_entries
 from catalogs.sources.query import Entry, Query, renamed
 from catalogs.sources.static import crawl
