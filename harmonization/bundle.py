@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harmonization.classes import Backscatter
+
 Float = NDArray[np.float32]
 Flags = NDArray[np.uint16]
+Cover = NDArray[np.uint8]
+"""(y, x) codes of `harmonization.land_cover.LandCover`."""
 Band = Literal["C", "L"]
-Backscatter = Literal["gamma0", "sigma0"]
+Quantity = Literal["gamma0", "sigma0"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +28,7 @@ class RadarBundle:
     """Wavelength: C (5.405 GHz) or L (1.2575 GHz)."""
     power: Mapping[str, Float]
     """By polarization ("VV", "VH", "HH", "HV"): (y, x) linear power; NaN is not observed, negatives are samples."""
-    quantity: Backscatter
+    quantity: Quantity
     """What `power` is: gamma0 (terrain-corrected; of the ellipsoid where the product is Sentinel-1 GRD) or sigma0 of
     the ellipsoid."""
     angle: Float | None
@@ -32,8 +36,8 @@ class RadarBundle:
     None where the product has none."""
     angle_range: tuple[float, float]
     """Near and far angle of the mode in degrees: what is marginalized where `angle` is unknown."""
-    noise: Mapping[str, float]
-    """By polarization: noise-equivalent backscatter, linear, same quantity as `power`."""
+    noise: Mapping[str, Float | float]
+    """By polarization: noise-equivalent backscatter, linear, same quantity as `power`: (y, x), or one value for all."""
     denoised: bool
     """True where the noise was already subtracted from `power`."""
     looks: float
@@ -44,6 +48,8 @@ class RadarBundle:
     """Of the acquisition, UTC."""
     cell: int = 1
     """Side of the resolution cell in pixels of this grid: within it a sample speaks for its neighbours too."""
+    priors: Mapping[str, Mapping[str, Backscatter]] = field(default_factory=dict)
+    """By polarization and class: the prior of this scene, where its own pixels have moved that of the class table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,3 +91,8 @@ class Evidence:
     """Side of the sensor's resolution cell in pixels."""
     stand: int = 0
     """Pixels to the next independent sample of the same stand of vegetation; 0 where neighbours are not asked."""
+
+
+def copolar(power: Mapping[str, object]) -> str:
+    """The co-polarization of a bundle's power (VV before HH), or the only one there is."""
+    return next((name for name in ("VV", "HH") if name in power), next(iter(power)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harmonization.bundle import Backscatter as Quantity
+from harmonization.bundle import Quantity
 from harmonization.classes import REFERENCE_ANGLE, Backscatter
 
 ANGLE_NODES = 5

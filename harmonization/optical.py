@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from harmonization.bundle import Evidence, Flags, Float, OpticalBundle
+from harmonization.bundle import Cover, Evidence, Flags, Float, OpticalBundle
 from harmonization.classes import INDICES, OPTICAL_STATES, Indices
 from harmonization.reasons import BLINDING, Reason
 
@@ -189,7 +189,7 @@ def _drop_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return opened
 
 
-def weigh_optical(sensor: str, bundle: OpticalBundle) -> Evidence:
+def weigh_optical(sensor: str, bundle: OpticalBundle, cover: Cover | None = None) -> Evidence:
     """Evidence of one optical acquisition from NDWI and, where a SWIR band is, MNDWI: nats (2, y, x).
 
     Class Gaussians over the two indices, the haze term added to their variance; 0 where clouded or not observed.

@@ -12,7 +12,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonization.bundle import Evidence, Float, RadarBundle
+from harmonization.bundle import Cover, Evidence, Float, RadarBundle
 from harmonization.classes import STATES
 from harmonization.radar_samples import (
     Samples,
@@ -43,7 +43,9 @@ OVERLAP = 0.8
 """Bhattacharyya coefficient of two priors above which a channel cannot part them: C-VV has 0.49, L-HH 0.96."""
 
 
-def weigh_radar(sensor: str, during: RadarBundle, before: RadarBundle | None = None) -> Evidence:
+def weigh_radar(
+    sensor: str, during: RadarBundle, before: RadarBundle | None = None, cover: Cover | None = None
+) -> Evidence:
     """Evidence of one radar acquisition, with the pixel's own past where `before` saw it.
 
     Nats of open water : dry and flooded vegetation : dry, (2, y, x); 0 where not observed. Pixels whose angle is

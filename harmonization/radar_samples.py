@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonization.bundle import RadarBundle
+from harmonization.bundle import Float, RadarBundle
 from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE, Backscatter
 from harmonization.incidence import angle_nodes, class_mean
 from harmonization.likelihood import LikelihoodTable, likelihood_table
@@ -61,7 +61,7 @@ def samples_of(bundle: RadarBundle, pixels: NDArray[np.bool_], known: bool) -> S
     """The samples of some pixels of a bundle, (y, x) mask; `known`: whether their angles are."""
     levels, signals = {}, {}
     for polarization, power in bundle.power.items():
-        noise = bundle.noise[polarization]
+        noise = _at(bundle.noise[polarization], pixels)
         value = power[pixels].astype(np.float64)
         raw = value + noise if bundle.denoised else value
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -74,6 +74,12 @@ def samples_of(bundle: RadarBundle, pixels: NDArray[np.bool_], known: bool) -> S
             )
     angle = bundle.angle[pixels] if known and bundle.angle is not None else None
     return Samples(levels, signals, angle, None if angle is None else _flattening(angle, bundle), bundle)
+
+
+def _at(noise: Float | float, pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Noise of some pixels; a single value stays one."""
+    values = np.asarray(noise, dtype=np.float64)
+    return values[pixels] if values.ndim else values
 
 
 def _flattening(angle: Vector, bundle: RadarBundle) -> Vector:
@@ -119,6 +125,8 @@ def class_prior(bundle: RadarBundle, polarization: str, name: str) -> Backscatte
     """Class prior of a channel; single-pol modes of the other kind borrow the closest channel of the band."""
     channel = {"C-HH": "C-VV", "C-HV": "C-VH", "L-VV": "L-HH", "L-VH": "L-HV"}
     key = f"{bundle.band}-{polarization}"
+    if name in bundle.priors.get(polarization, {}):
+        return bundle.priors[polarization][name]
     return BACKSCATTER[name][channel.get(key, key)]
 
 
@@ -132,4 +140,4 @@ def table_of(bundle: RadarBundle, polarization: str, prior: Backscatter, std: fl
     edges = class_mean(prior, np.asarray(bundle.angle_range), bundle.quantity)
     reach = 0.0 if std == prior.std else 8.0
     span = (float(edges.min()) - reach - 2.0, float(edges.max()) + reach + 2.0)
-    return likelihood_table(std, bundle.looks, bundle.noise[polarization], span)
+    return likelihood_table(std, bundle.looks, float(np.nanmedian(bundle.noise[polarization])), span)

@@ -25,6 +25,10 @@ class Reason(IntFlag):
     """No sample: outside the footprint, fill, or zero-filled radar."""
     NO_SCENE = 4096
     """The sensor has no scene of this window."""
+    SUN_GLINT = 8192
+    """The sun may mirror itself in water here: optical evidence counts for less."""
+    OUTSIDE_MODEL = 16384
+    """Angle, slope or roughness outside of the range in which the models hold: the evidence counts for less."""
 
 
 BLINDING = (

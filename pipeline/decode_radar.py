@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 import numpy as np
@@ -12,17 +11,19 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from catalogs.records import Acquisition, RasterLayer
-from harmonization.bundle import Flags, RadarBundle
+from harmonization.bundle import RadarBundle, copolar
 from harmonization.calibration import power_from_amplitude, power_from_decibel
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
 from pipeline.align import align
 from pipeline.errors import PipelineError
 from pipeline.ground import elevation_on
-from pipeline.mosaic import first_seen, mosaic
+from pipeline.mosaic import mosaic
+from pipeline.radar_angle import angle_on
+from pipeline.radar_mask import last_whole_day, late_reasons, mask_reasons
 from pipeline.read import Piece, read_linear, read_window
 from pipeline.science import Science
-from pipeline.swath import SwathWindow, calibrated, incidence_on
+from pipeline.swath import SwathWindow, calibrated
 from pipeline.swath_terrain import datum_offset, swaths_of
 
 Array = NDArray[np.float32]
@@ -34,27 +35,6 @@ DECIBEL_RANGE = (-60.0, 40.0)
 """dB between which a sample can be backscatter; beyond, and at exactly 0, it is fill."""
 LOWEST_POWER = -0.1
 """Linear power below which a denoised sample cannot lie: fill such as -9999 that no header declares."""
-ANGLE_RANGE = (5.0, 85.0)
-"""Degrees between which an angle layer holds angles; fill outside."""
-FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
-""""Date" layers count days from it."""
-MASKS: dict[str, dict[int, Reason]] = {
-    # JAXA: the mosaic's mask and the ScanSAR L2.2 summary (BitValues).
-    "palsar-mosaic": {0: Reason.OUTSIDE_SWATH, 100: Reason.LAYOVER, 150: Reason.RADAR_SHADOW},
-    "palsar-scansar": {
-        0: Reason.OUTSIDE_SWATH,
-        2: Reason.LAYOVER,
-        3: Reason.RADAR_SHADOW,
-        5: Reason.OUTSIDE_SWATH,
-    },
-    "opera-rtc": {
-        1: Reason.RADAR_SHADOW,
-        2: Reason.LAYOVER,
-        3: Reason.RADAR_SHADOW | Reason.LAYOVER,
-        255: Reason.OUTSIDE_SWATH,
-    },
-}
-"""What the values of a radar mask mean; all others are valid."""
 Elevation = Sequence[RasterLayer]
 """Rasters of the ground's height in metres, above the ellipsoid or the geoid: the first that knows a pixel counts."""
 
@@ -72,12 +52,12 @@ def decode_radar(
     power, cell = radar_power(scene, box, science, elevation)
     seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
     reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
-    reasons |= _mask_reasons(scene, box) | _late_reasons(scene, box)
+    reasons |= mask_reasons(scene, box) | late_reasons(scene, box)
     return RadarBundle(
         band=scene.band,
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
-        angle=_angles(scene, box),
+        angle=angle_on(scene, box),
         angle_range=scene.angle_range or (30.0, 45.0),
         noise={name: float(10.0 ** (noise_db[name] / 10.0)) for name in power},
         denoised=scene.denoised,
@@ -126,11 +106,6 @@ def _up_to(window: Piece | None, days: Piece | None, last: int) -> Piece | None:
     return replace(window, values=np.where(usable, window.values, np.float32(np.nan)))
 
 
-def last_whole_day(moment: datetime) -> int:
-    """Days since 1970-01-01 of the last day that is over at a moment; 23:59:59 counts as the end of a day."""
-    return (moment + timedelta(seconds=1) - FIRST_DAY).days - 1
-
-
 def odd_pixels(windows: Sequence[Piece | None], box: GeoBox, native_pixels: float) -> int:
     """So many native pixels as an odd number of pixels of the target, at least one."""
     pixel = next((window.pixel for window in windows if window is not None), None)
@@ -138,11 +113,6 @@ def odd_pixels(windows: Sequence[Piece | None], box: GeoBox, native_pixels: floa
         return 1
     ratio = pixel / box.resolution.map(abs).x
     return max(1, round((native_pixels * ratio - 1.0) / 2.0) * 2 + 1)
-
-
-def copolar(power: Mapping[str, object]) -> str:
-    """The co-polarization of a bundle's power (VV before HH), or the only one there is."""
-    return next((name for name in ("VV", "HH") if name in power), next(iter(power)))
 
 
 def _height(scene: Acquisition, box: GeoBox, elevation: Elevation) -> Array | None:
@@ -155,15 +125,6 @@ def _height(scene: Acquisition, box: GeoBox, elevation: Elevation) -> Array | No
     if offset is None:
         return None
     return elevation_on(elevation, box) + np.float32(offset)
-
-
-def _angles(scene: Acquisition, box: GeoBox) -> Array | None:
-    """Incidence angle on a GeoBox: of the product's layer, else of its annotation; None where it has neither."""
-    if scene.angle_source == "layer":
-        return mosaic([_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
-    if scene.angle_source == "annotation":
-        return first_seen([incidence_on(raster, box) for raster in swaths_of(scene.layers[copolar(scene.layers)])])
-    return None
 
 
 def _power(layer: RasterLayer, box: GeoBox, height: Array | None = None) -> Piece | None:
@@ -193,31 +154,3 @@ def _calibrated(layer: RasterLayer, window: Piece) -> NDArray[np.float64]:
         f"{layer.href}: has digital numbers of Sentinel-1 GRD, and no annotation and calibration to tell what they "
         "mean; ingest the whole SAFE product"
     )
-
-
-def _angle(layer: RasterLayer, box: GeoBox) -> Piece | None:
-    window = read_linear(layer, box)
-    if window is None:
-        return None
-    real = (window.values > ANGLE_RANGE[0]) & (window.values < ANGLE_RANGE[1])
-    return replace(window, values=np.where(real, window.values, np.float32(np.nan)))
-
-
-def _mask_reasons(scene: Acquisition, box: GeoBox) -> Flags:
-    reasons = np.zeros(box.shape.yx, dtype=np.uint16)
-    if "mask" not in scene.layers or scene.mask_scheme not in MASKS:
-        return reasons
-    mask = mosaic([read_window(raster, box) for raster in scene.layers["mask"]], box, "mask")
-    reasons[np.isnan(mask)] = Reason.OUTSIDE_SWATH
-    for value, reason in MASKS[scene.mask_scheme].items():
-        reasons[mask == value] |= np.uint16(reason)
-    return reasons
-
-
-def _late_reasons(scene: Acquisition, box: GeoBox) -> Flags:
-    """Where a mosaic has no sample of the window that is asked for: "no scene" there."""
-    if scene.usable_until is None:
-        return np.zeros(box.shape.yx, dtype=np.uint16)
-    days = mosaic([read_linear(raster, box) for raster in scene.layers["date"]], box, "mask")
-    late = days > last_whole_day(scene.usable_until)
-    return np.where(late, np.uint16(Reason.NO_SCENE), np.uint16(0)).astype(np.uint16)

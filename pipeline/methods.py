@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalogs.records import Sensor
-from harmonization.bundle import Float, OpticalBundle, RadarBundle
+from harmonization.bundle import Float, OpticalBundle, RadarBundle, copolar
 from harmonization.calibration import decibel
 from harmonization.evidence import Belief, combine, state_probabilities
 from harmonization.optical import ndwi
 from models.inputs import Look, ModelInput, assemble
-from pipeline.decode_radar import copolar
 from pipeline.weigh import SensorLook, nearest
 
 FAINT_DB = -99.0

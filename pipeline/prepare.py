@@ -14,12 +14,13 @@ from odc.geo import CRS
 from odc.geo.geobox import GeoBox
 
 from catalogs.records import Acquisition, RasterLayer
+from harmonization.bundle import copolar
 from harmonization.calibration import decibel
 from harmonization.evidence import Belief, estimate_prior
 from harmonization.speckle import equivalent_looks
 from harmonization.thresholds import Threshold, water_threshold
 from pipeline.clock import StageClock
-from pipeline.decode_radar import POLARIZATIONS, copolar, radar_power
+from pipeline.decode_radar import POLARIZATIONS, radar_power
 from pipeline.grid import windows
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit, touching

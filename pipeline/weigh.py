@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalogs.records import Sensor
-from harmonization.bundle import Bundle, Evidence, Float, OpticalBundle, RadarBundle
+from harmonization.bundle import Bundle, Cover, Evidence, Float, OpticalBundle, RadarBundle
 from harmonization.evidence import Belief, contributions
 from harmonization.optical import weigh_optical
 from harmonization.radar_evidence import weigh_radar
@@ -58,11 +58,16 @@ class SensorLook(Weighed):
     """(2, y, x) nats that enter the sum: doubted where finer sensors see a mixed cell, aged to t*."""
 
 
-def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at: datetime) -> Weighed:
-    """The evidence of one sensor from its looks during and before the flood (at least one during)."""
+def weigh(
+    sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at: datetime, cover: Cover | None = None
+) -> Weighed:
+    """The evidence of one sensor from its looks during and before the flood (at least one during).
+
+    `cover`: land cover before the flood; None: the dry state is the mixture of all covers.
+    """
     past = _merge(before) if before else None
     newest = sorted(during, key=lambda bundle: bundle.time, reverse=True)
-    weighed = [_evidence(sensor, bundle, past) for bundle in newest]
+    weighed = [_evidence(sensor, bundle, past, cover) for bundle in newest]
     chosen = _choose([evidence.observed for evidence in weighed])
     hours = [np.float32(abs((at - evidence.time).total_seconds()) / 3600.0) for evidence in weighed]
     observed = chosen >= 0
@@ -78,7 +83,7 @@ def weigh(sensor: Sensor, during: Sequence[Bundle], before: Sequence[Bundle], at
         chosen=chosen,
         bundle=_picked(newest, chosen),
         before=past,
-        before_evidence=None if past is None else _evidence(sensor, past, None),
+        before_evidence=None if past is None else _evidence(sensor, past, None, cover),
     )
 
 
@@ -136,10 +141,10 @@ def blind(sensor: Sensor, shape: tuple[int, int], at: datetime) -> Evidence:
     return Evidence(sensor, np.zeros((2, *shape), np.float32), np.zeros(shape, np.bool_), reasons, at)
 
 
-def _evidence(sensor: str, bundle: Bundle, past: Bundle | None) -> Evidence:
+def _evidence(sensor: str, bundle: Bundle, past: Bundle | None, cover: Cover | None) -> Evidence:
     if isinstance(bundle, RadarBundle):
-        return weigh_radar(sensor, bundle, past if isinstance(past, RadarBundle) else None)
-    return weigh_optical(sensor, bundle)
+        return weigh_radar(sensor, bundle, past if isinstance(past, RadarBundle) else None, cover)
+    return weigh_optical(sensor, bundle, cover)
 
 
 def _choose(observed: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:

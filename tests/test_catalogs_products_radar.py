@@ -17,7 +17,7 @@ from catalogs.errors import ProductError
 from catalogs.formats.scansar import MASK_VALUES, read_summary
 from catalogs.products import KINDS, describe, ingest
 from harmonization.reasons import Reason
-from pipeline.decode_radar import MASKS
+from pipeline.radar_mask import MASKS
 
 MEANT = {
     "NoData": Reason.OUTSIDE_SWATH,

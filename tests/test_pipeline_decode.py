@@ -12,12 +12,13 @@ from scenes import NOON, flags, grid, optical_scene, plain, radar_scene, science
 
 from catalogs.errors import ReadError
 from catalogs.records import RasterLayer
-from harmonization.bundle import OpticalBundle, RadarBundle
+from harmonization.bundle import OpticalBundle, RadarBundle, copolar
 from harmonization.optical import SURFACE_HAZE, TOP_HAZE, weigh_optical
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason
 from pipeline.decode import decode
-from pipeline.decode_radar import MASKS, copolar, odd_pixels, radar_power
+from pipeline.decode_radar import odd_pixels, radar_power
+from pipeline.radar_mask import MASKS
 from pipeline.read import NativeWindow
 
 BOX = grid(24, 24)
