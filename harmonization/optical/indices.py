@@ -7,7 +7,7 @@ the error terms. Functions keep the precision they are given: float32 layers sta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def normalized_difference(a: Layer, b: Layer) -> Layer:
     ratio.fill(np.nan)
     np.divide(a - b, total, out=ratio, where=valid)
     np.clip(ratio, -1.0, 1.0, out=ratio)
-    return ratio
+    return cast(Layer, ratio)
 
 
 def ndwi(green: Layer, nir: Layer) -> Layer:
