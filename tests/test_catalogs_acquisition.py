@@ -330,7 +330,8 @@ SUN = {"sun_zenith": None, "sun_azimuth": None, "view_zenith": None, "view_azimu
     ],
 )
 def test_angles_of_sun_and_satellite(properties: dict[str, Any], angles: dict[str, float]) -> None:
-    scene = to_acquisition(make_item("sentinel-2-l2a", {"B03": A, "B08": A}, **properties))
+    told = {"s2:processing_baseline": "05.00"} | properties
+    scene = to_acquisition(make_item("sentinel-2-l2a", {"B03": A, "B08": A}, **told))
     assert {name: getattr(scene, name) for name in SUN} == SUN | angles
 
 
