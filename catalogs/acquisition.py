@@ -69,6 +69,7 @@ def _acquisition(item: pystac.Item, root: str | Path | None, access: Access) -> 
         baseline=baseline_of(item.id, item.properties),
         updated=updated_of(item.properties),
         **_view(item, collection),
+        **_sun(item, collection),
         **_noise(item, collection, layers),
     )
 
@@ -203,6 +204,32 @@ def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
         "look_side": side if side in ("right", "left") and collection.kind == "radar" else None,
         "angle_range": properties.get("overbank:angle_range", _mode_angles(properties, collection)),
     }
+
+
+def _sun(item: pystac.Item, collection: Collection) -> dict[str, float]:
+    """Degrees of sun and satellite as far as the item of an optical scene gives them; what is no angle is left out."""
+    if collection.kind == "radar":
+        return {}
+    elevation = _angle(item.properties.get("view:sun_elevation"), -90.0, 90.0)
+    found = {
+        "sun_zenith": _angle(item.properties.get("s2:mean_solar_zenith"), 0.0, 180.0)
+        if elevation is None
+        else 90.0 - elevation,
+        "sun_azimuth": _first_angle(item, "view:sun_azimuth", "s2:mean_solar_azimuth", limit=360.0),
+        "view_zenith": _first_angle(item, "view:incidence_angle", "view:off_nadir", limit=90.0),
+        "view_azimuth": _first_angle(item, "view:azimuth", limit=360.0),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _first_angle(item: pystac.Item, *names: str, limit: float) -> float | None:
+    found = (_angle(item.properties.get(name), 0.0, limit) for name in names)
+    return next((angle for angle in found if angle is not None), None)
+
+
+def _angle(value: Any, low: float, high: float) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and low <= value <= high else None
 
 
 def _mode_angles(properties: Mapping[str, Any], collection: Collection) -> tuple[float, float] | None:

@@ -157,6 +157,12 @@ class Acquisition(Record):
     """Which piece of a pass: tile, burst, frame, or path and row. Two of one name are one product found twice. Empty
     where only the footprint tells the pieces apart."""
     look_side: Literal["right", "left"] | None = None
+    sun_zenith: float | None = None
+    sun_azimuth: float | None = None
+    """Degrees of the sun from straight above, and clockwise from north, at the middle of the scene (optics)."""
+    view_zenith: float | None = None
+    view_azimuth: float | None = None
+    """Degrees of the satellite, seen from the ground."""
     reference_only: bool = False
     """True for products that span months (annual mosaics): before and reference, never "during"."""
     usable_until: datetime | None = None

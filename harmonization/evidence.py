@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from harmonization.bundle import Evidence
+from harmonization.reasons import doubt_of
 
 Array = NDArray[np.float32]
 Name = TypeVar("Name", bound=str)
@@ -152,10 +153,11 @@ def stand_support(vegetation: Array, stationary: float, step: int) -> Array:
 def contribution(evidence: Evidence, hours: ArrayLike, belief: Belief, crossover: ArrayLike) -> Array:
     """(2, y, x) nats that one sensor adds to the sum at t*: doubted, then aged; exactly 0 where unobserved.
 
-    `hours` between the look and t* and `crossover` are scalars or (y, x); the latter is at least the belief's doubt.
-    With its neighbours too a sensor is worth no more than the doubt allows.
+    `hours` between the look and t* and `crossover` are scalars or (y, x); the latter is at least the belief's doubt
+    and that of the evidence's own reasons. With its neighbours too a sensor is worth no more than the doubt allows.
     """
-    doubted = doubt_states(evidence.llr, np.clip(crossover, belief.doubt, UNINFORMATIVE))
+    share = np.maximum(np.clip(crossover, belief.doubt, UNINFORMATIVE), doubt_of(evidence.reasons))
+    doubted = doubt_states(evidence.llr, share)
     aged = np.where(evidence.observed, relax_states(doubted, hours, belief), np.float32(0.0))
     if evidence.stand:
         cap = np.float32(np.log(2.0 * (1.0 - belief.doubt) / belief.doubt))

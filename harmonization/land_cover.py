@@ -16,3 +16,8 @@ class LandCover(IntEnum):
     OPEN_WATER = 5
     WETLAND = 6
     SNOW_ICE = 7
+
+
+NAMED_COVER_SHARE = 0.8
+"""How often a map of land cover names the right one, over the covers used here [M]: WorldCover's overall accuracy is
+76.7 % in 2021 over eleven classes, some of which are one here. The rest is the mixture of all covers."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntFlag
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Reason(IntFlag):
     """Bits of the `exclusion` layer, one band a sensor (uint16)."""
@@ -29,6 +32,8 @@ class Reason(IntFlag):
     """The sun may mirror itself in water here: optical evidence counts for less."""
     OUTSIDE_MODEL = 16384
     """Angle, slope or roughness outside of the range in which the models hold: the evidence counts for less."""
+    DARK = 32768
+    """Too dark for its classification to name: shadow or water. Optical evidence counts for less."""
 
 
 BLINDING = (
@@ -42,3 +47,15 @@ BLINDING = (
     | Reason.NO_SCENE
 )
 """Reasons that take the evidence away altogether; the others weaken or flag it."""
+
+DOUBT = {Reason.SUN_GLINT: 0.2, Reason.DARK: 0.2}
+"""Crossover probability that a reason brings to the evidence where it is summed [M]; the layer itself stays raw."""
+
+
+def doubt_of(reasons: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """(y, x) crossover probability that the reasons of a sensor bring: the largest of them, 0 where there is none."""
+    crossover = np.zeros(reasons.shape, dtype=np.float32)
+    for reason, share in DOUBT.items():
+        given = (reasons & np.uint16(reason)) != 0
+        crossover[given] = np.maximum(crossover[given], np.float32(share))
+    return crossover

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harmonization.bundle import Bundle, Evidence, RadarBundle
 from harmonization.evidence import combine
-from harmonization.optical import mndwi, ndwi
+from harmonization.optical.indices import mndwi, ndwi
 from harmonization.reasons import BLINDING
 
 Float = NDArray[np.float32]

@@ -11,12 +11,14 @@ from odc.geo.geobox import GeoBox
 
 from catalogs.records import Acquisition, RasterLayer
 from harmonization.bundle import Flags, OpticalBundle
-from harmonization.optical import (
+from harmonization.optical.clouds import qa_pixel_reasons, scene_classification_reasons, spectral_reasons
+from harmonization.optical.glint import glint_angle, glint_reasons
+from harmonization.optical.indices import ndwi
+from harmonization.optical.reflectance import (
+    NOMINAL_SUN_ZENITH,
     SURFACE_HAZE,
     TOP_HAZE,
-    qa_pixel_reasons,
-    scene_classification_reasons,
-    spectral_reasons,
+    bandpass_adjusted,
     without_rayleigh,
 )
 from harmonization.reasons import Reason
@@ -53,9 +55,26 @@ def decode_optical(scene: Acquisition, box: GeoBox, science: Science) -> Optical
     cell = max(1, round(max(OPTICAL_CELL_M, OPTICAL_SPREAD * native) / pixel))
     reflectance = {name: mosaic(slices, box, "continuous") for name, slices in windows.items()}
     test, reasons = _cloud_reasons(scene, box, reflectance, round(science.cloud_growth_m / pixel))
-    if scene.quantity == "toa_reflectance":  # after the cloud test, whose thresholds hold at the top of the atmosphere
-        return OpticalBundle(without_rayleigh(reflectance), TOP_HAZE, test, reasons, scene.time, cell)
-    return OpticalBundle(reflectance, SURFACE_HAZE, test, reasons, scene.time, cell)
+    # After the cloud test, whose thresholds hold for the product as it is.
+    if scene.quantity == "toa_reflectance":
+        sun = NOMINAL_SUN_ZENITH if scene.sun_zenith is None else scene.sun_zenith
+        reflectance, haze = without_rayleigh(reflectance, sun), TOP_HAZE
+    else:
+        reflectance, haze = bandpass_adjusted(reflectance, scene.platform), SURFACE_HAZE
+    reasons |= glint_reasons(_glint_angle(scene), ndwi(reflectance["green"], reflectance["nir"]))
+    return OpticalBundle(reflectance, haze, test, reasons, scene.time, cell)
+
+
+def _glint_angle(scene: Acquisition) -> float:
+    """Degrees between the view and the mirrored sun; NaN where the sun is not known.
+
+    A view that is not known counts as one from straight above: these sensors look at most 12° aside.
+    """
+    if scene.sun_zenith is None:
+        return float("nan")
+    if scene.view_zenith is None or scene.view_azimuth is None or scene.sun_azimuth is None:
+        return scene.sun_zenith
+    return float(glint_angle(scene.sun_zenith, scene.view_zenith, scene.sun_azimuth, scene.view_azimuth))
 
 
 def _reflectance(layer: RasterLayer, box: GeoBox) -> Piece | None:

@@ -14,7 +14,7 @@ from catalogs.records import Sensor
 from harmonization.bundle import Float, OpticalBundle, RadarBundle, copolar
 from harmonization.calibration import decibel
 from harmonization.evidence import Belief, combine, state_probabilities
-from harmonization.optical import ndwi
+from harmonization.optical.indices import ndwi
 from models.inputs import Look, ModelInput, assemble
 from pipeline.weigh import SensorLook, nearest
 

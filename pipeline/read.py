@@ -17,7 +17,7 @@ from rasterio.windows import transform as window_transform
 from catalogs.lonlat import TURN
 from catalogs.opening import with_raster
 from catalogs.records import RasterLayer
-from harmonization.optical import reflectance_from_dn
+from harmonization.optical.reflectance import reflectance_from_dn
 from pipeline.errors import PipelineError
 from pipeline.swath import SwathWindow, coarse_look, in_radar_geometry, read_swath
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from catalogs.records import Sensor
 from harmonization.bundle import Bundle, Cover, Evidence, Float, OpticalBundle, RadarBundle
 from harmonization.evidence import Belief, contributions
-from harmonization.optical import weigh_optical
+from harmonization.optical.evidence import weigh_optical
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import BLINDING, Reason
 

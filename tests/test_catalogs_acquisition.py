@@ -313,3 +313,31 @@ def test_a_new_collection_is_one_yaml(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_errors_survive_the_way_between_processes() -> None:
     error = ItemError("item a", "b", "c", "Do d.")
     assert str(pickle.loads(pickle.dumps(error))) == "item a: found b; expected c. Do d."
+
+
+SUN = {"sun_zenith": None, "sun_azimuth": None, "view_zenith": None, "view_azimuth": None}
+
+
+@pytest.mark.parametrize(
+    ("properties", "angles"),
+    [
+        ({}, {}),
+        ({"view:sun_elevation": 50.0, "view:sun_azimuth": 140}, {"sun_zenith": 40.0, "sun_azimuth": 140.0}),
+        ({"s2:mean_solar_zenith": 63.0, "s2:mean_solar_azimuth": 245.3}, {"sun_zenith": 63.0, "sun_azimuth": 245.3}),
+        ({"view:incidence_angle": 9.2, "view:azimuth": 284.2}, {"view_zenith": 9.2, "view_azimuth": 284.2}),
+        ({"view:off_nadir": 0}, {"view_zenith": 0.0}),
+        ({"view:sun_elevation": "high", "view:off_nadir": [0], "view:sun_azimuth": 720.0, "view:azimuth": True}, {}),
+    ],
+)
+def test_angles_of_sun_and_satellite(properties: dict[str, Any], angles: dict[str, float]) -> None:
+    told = {"s2:processing_baseline": "05.00"} | properties
+    scene = to_acquisition(make_item("sentinel-2-l2a", {"B03": A, "B08": A}, **told))
+    assert {name: getattr(scene, name) for name in SUN} == SUN | angles
+
+
+def test_real_items_tell_where_the_sun_stood(shared: Path) -> None:
+    for pattern in ("planetary-computer/sentinel-2-l2a/*.json", "planetary-computer/landsat-c2-l2/*.json"):
+        for scene in real(shared, pattern):
+            assert scene.sun_zenith is not None, scene.id
+            assert 0 < scene.sun_zenith < 90
+            assert scene.sun_azimuth is not None

@@ -13,7 +13,8 @@ from scenes import NOON, flags, grid, optical_scene, plain, radar_scene, science
 from catalogs.errors import ReadError
 from catalogs.records import RasterLayer
 from harmonization.bundle import OpticalBundle, RadarBundle, copolar
-from harmonization.optical import SURFACE_HAZE, TOP_HAZE, weigh_optical
+from harmonization.optical.evidence import weigh_optical
+from harmonization.optical.reflectance import SURFACE_HAZE, TOP_HAZE, rayleigh_reflectance
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason
 from pipeline.decode import decode
@@ -232,11 +233,37 @@ def with_classes(folder: Path, classes: NDArray[np.uint8], **told: Any) -> Any:
 
 def test_reflectance_has_the_offset_of_its_baseline(tmp_path: Path) -> None:
     """DN 1200: 0.12 before baseline 04.00, 0.02 from then on; DN 900 would be -0.01, and is kept."""
-    before = optical(optical_scene(tmp_path, "a", numbers(), BOX)).reflectance
-    after = optical(optical_scene(tmp_path, "b", numbers(), BOX, offset=-0.1)).reflectance
+    plain = {"platform": "sentinel-2c"}  # whose bands have no published adjustment to Landsat's
+    before = optical(optical_scene(tmp_path, "a", numbers(), BOX, **plain)).reflectance
+    after = optical(optical_scene(tmp_path, "b", numbers(), BOX, offset=-0.1, **plain)).reflectance
     np.testing.assert_allclose(before["green"], 0.12, rtol=1e-6)
     np.testing.assert_allclose(after["green"], 0.02, rtol=1e-5)
     np.testing.assert_allclose(after["blue"], -0.01, rtol=1e-5)
+
+
+def test_surface_reflectance_is_that_of_landsat_and_that_above_the_air_is_not(tmp_path: Path) -> None:
+    """Claverie 2018: green of Sentinel-2A 1.0053 rho - 0.0009, fitted at the surface."""
+    adjusted = optical(optical_scene(tmp_path, "a", numbers(), BOX)).reflectance
+    np.testing.assert_allclose(adjusted["green"], 1.0053 * 0.12 - 0.0009, rtol=1e-6)
+    scene = optical_scene(tmp_path, "b", numbers(), BOX, quantity="toa_reflectance")
+    np.testing.assert_allclose(optical(scene).reflectance["green"], 0.12 - rayleigh_reflectance(0.56), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("angles", "flagged"),
+    [
+        ({}, False),
+        ({"sun_zenith": 25.0}, True),
+        ({"sun_zenith": 35.0}, False),
+        ({"sun_zenith": 35.0, "sun_azimuth": 120.0, "view_zenith": 8.0, "view_azimuth": 300.0}, True),
+        ({"sun_zenith": 25.0, "sun_azimuth": 120.0, "view_zenith": 8.0, "view_azimuth": 120.0}, False),
+    ],
+)
+def test_glint_is_flagged_by_the_angles_of_the_scene(tmp_path: Path, angles: dict[str, float], flagged: bool) -> None:
+    told = numbers(nir=1150)  # NDWI near zero: water that mirrors the sun
+    found = optical(optical_scene(tmp_path, "a", told, BOX, **angles))
+    assert ((found.reasons & Reason.SUN_GLINT) != 0).all() == flagged
+    assert weigh_optical("s", found).observed.all()  # it counts for less where evidence is summed, and is not masked
 
 
 def test_zero_dn_is_outside_and_not_minus_a_tenth(tmp_path: Path) -> None:
@@ -253,7 +280,7 @@ def test_zero_dn_is_outside_and_not_minus_a_tenth(tmp_path: Path) -> None:
     [
         (0, Reason.OUTSIDE_SWATH),
         (1, Reason.OUTSIDE_SWATH),
-        (2, 0),
+        (2, Reason.DARK),
         (3, Reason.CLOUD_SHADOW),
         (4, 0),
         (5, 0),
@@ -263,6 +290,7 @@ def test_zero_dn_is_outside_and_not_minus_a_tenth(tmp_path: Path) -> None:
         (9, Reason.CLOUD),
         (10, Reason.CLOUD),
         (11, Reason.SNOW_OR_FROZEN),
+        (12, Reason.OUTSIDE_SWATH),
     ],
 )
 def test_scene_classes_become_reasons(tmp_path: Path, code: int, reason: int) -> None:

@@ -37,6 +37,9 @@ _KEPT = (
     "sat:relative_orbit",
     "view:sun_azimuth",
     "view:sun_elevation",
+    "view:off_nadir",
+    "view:incidence_angle",
+    "view:azimuth",
     "updated",
 )
 _KEPT_PREFIXES = ("s2:", "earthsearch:boa", "sentinel:boa", "sentinel:processing", "sentinel:product")

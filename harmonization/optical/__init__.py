@@ -1,0 +1,1 @@
+"""Optics: reflectance, clouds, glint, water indices and their evidence."""
