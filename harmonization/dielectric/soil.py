@@ -23,6 +23,7 @@ PEPLINSKI_TO = 1.4
 """GHz below which Peplinski's conductivity and correction stand for Dobson's [V]: fitted to 1.3, Dobson's from 1.4."""
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def soil_permittivity(frequency: Real, moisture: Real, clay: Real = 20.0) -> NDArray[np.complex128]:
     """Relative permittivity of thawed moist soil.
 
@@ -48,6 +49,7 @@ def soil_permittivity(frequency: Real, moisture: Real, clay: Real = 20.0) -> NDA
     return np.asarray(index**2, np.complex128)
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def _soil_water_index(frequency: Real, static: Real, relaxation: Real, conductivity: Real) -> NDArray[np.complex128]:
     """Complex refractive index of one kind of soil water: Debye with conduction; seconds and S/m."""
     omega = 2e9 * np.pi * np.asarray(frequency, np.float64)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from harmonization.dielectric.arrays import Real, within
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def vegetation_permittivity(frequency: Real, moisture: Real, conductivity: Real = 1.27) -> NDArray[np.complex128]:
     """Relative permittivity of leaves and stems.
 

@@ -17,6 +17,7 @@ HIGH_FREQUENCY_LIMIT = 4.9
 """Permittivity of water far above its relaxation [V Klein and Swift 1977]."""
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def water_permittivity(frequency: Real, temperature: Real, salinity: Real = 0.0) -> NDArray[np.complex128]:
     """Relative permittivity of fresh or salt water.
 
@@ -71,6 +72,7 @@ def water_permittivity_valid(frequency: Real, temperature: Real, salinity: Real 
     return np.asarray(within(frequency, 1e-3, 90.0) & liquid & within(salinity, 0.0, 40.0))
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def water_permittivity_klein_swift(frequency: Real, temperature: Real, salinity: Real = 0.0) -> NDArray[np.complex128]:
     """Relative permittivity of fresh or salt water by Klein and Swift 1977: an independent second opinion.
 
@@ -98,6 +100,7 @@ def water_permittivity_klein_swift_valid(frequency: Real, temperature: Real, sal
     return np.asarray(within(frequency, 1.0, 10.0) & within(temperature, 0.0, 40.0) & within(salinity, 0.0, 40.0))
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def debye_water(frequency: Real, temperature: Real) -> NDArray[np.complex128]:
     """Relative permittivity of the free water of soils: one Debye term (Stogryn 1971 as used by Dobson et al. 1985,
     equations 23 and 24). GHz, Celsius; broadcast."""

@@ -16,6 +16,7 @@ Sigma0 = dict[str, NDArray[np.float64]]
 """sigma0, linear power, by polarization."""
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def oh_1992(frequency: Real, permittivity: Complex, roughness: Real, angle: Real) -> Sigma0:
     """sigma0 of bare soil, linear power, by polarization ("HH", "VV", "HV").
 

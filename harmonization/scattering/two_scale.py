@@ -77,6 +77,7 @@ def _states(frequency: float, name: Spectrum, permittivity: Complex, wind: Field
     return ripples + np.stack([mirrors, mirrors, np.zeros_like(mirrors)])
 
 
+@np.errstate(invalid="ignore")  # numpy warns of NaN in complex division
 def _mirrors(permittivity: NDArray[np.complex128], theta: Field, variance: Field) -> Field:
     """Facets that face the radar: geometric optics, |R0|^2 / (mss cos^4) exp(-tan^2 / mss)."""
     index = np.sqrt(permittivity)
