@@ -1,4 +1,4 @@
-"""Open water against CMOD5.N, a slow version, sea slopes measured by eye, and the reference note, section 5.2."""
+"""Open water against CMOD5.N, a slow version, slopes of the sea as photographed and the reference note, section 5.2."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def test_slopes_of_the_sea_are_those_that_cox_and_munk_saw() -> None:
 
 def test_slope_variance_is_the_integral() -> None:
     for name, wind in (("elfouhaily", 3.0), ("elfouhaily", 15.0), ("durden_vesecky", 8.0)):
-        want, _ = quad(lambda log, n=name, u=wind: float(curvature(n, np.exp(log), u)), np.log(1e-3), np.log(40.0))  # type: ignore[misc]
-        assert slope_variance(name, wind, 40.0) == pytest.approx(want, rel=2e-3)  # type: ignore[arg-type]
+        want, _ = quad(lambda log, n=name, u=wind: float(curvature(n, np.exp(log), u)), np.log(1e-3), np.log(40.0))
+        assert slope_variance(name, wind, 40.0) == pytest.approx(want, rel=2e-3)
 
 
 def test_a_short_fetch_makes_younger_and_weaker_waves() -> None:

@@ -95,8 +95,8 @@ def water_permittivity_klein_swift(frequency: Real, temperature: Real, salinity:
 
 
 def water_permittivity_klein_swift_valid(frequency: Real, temperature: Real, salinity: Real = 0.0) -> NDArray[np.bool_]:
-    """True where Klein and Swift is used: 1 to 10 GHz (L to X band, where it was fitted), 0 to 40 Celsius, up to 40
-    units. Inputs as `water_permittivity_klein_swift`; broadcast."""
+    """True where Klein and Swift is used: 1 to 10 GHz, 0 to 40 Celsius, up to 40 units [M]; it was
+    fitted at 1.4 and 2.65 GHz. Inputs as `water_permittivity_klein_swift`; broadcast."""
     return np.asarray(within(frequency, 1.0, 10.0) & within(temperature, 0.0, 40.0) & within(salinity, 0.0, 40.0))
 
 
