@@ -204,3 +204,4 @@ def test_outside_its_range_open_water_is_flagged() -> None:
     assert two_scale_valid(C, np.array([2.9, 3.0, 15.0, 15.1]), 40.0).tolist() == [False, True, True, False]
     assert two_scale_valid(np.array([0.4, L, C, 9.6]), 5.0, 40.0).tolist() == [False, True, True, False]
     assert not two_scale_valid(C, 5.0, 34.0)
+    assert two_scale_valid(C, 5.0, 40.0, fetch=np.array([100.0, 1e3, np.inf])).tolist() == [False, True, True]

@@ -17,10 +17,12 @@ def wavenumber(frequency: Real) -> NDArray[np.float64]:
     return np.asarray(2e9 * np.pi * np.asarray(frequency, np.float64) / SPEED_OF_LIGHT)
 
 
+@np.errstate(divide="ignore")  # at nadir there is none: infinite
 def bragg_wavelength(frequency: Real, angle: Real) -> NDArray[np.float64]:
     """Length in metres of the ripples that a rough surface is seen by: half the wavelength over the sine.
 
-    `frequency` in GHz, `angle` of incidence in degrees; broadcast. 4.5 cm at C band and 38.5 degrees, 19 cm at L.
+    `frequency` in GHz, `angle` of incidence in degrees; broadcast. 4.5 cm at C band and 38.5 degrees, 19 cm at L;
+    infinite at nadir.
     """
     return np.asarray(np.pi / (wavenumber(frequency) * np.sin(np.radians(angle))))
 

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from harmonization.dielectric.arrays import Complex, Real, positive, within
 from harmonization.scattering.fresnel import bragg_coefficients, wavenumber
-from harmonization.scattering.wave_spectrum import Spectrum, calm_gate, curvature, slope_variance
+from harmonization.scattering.wave_spectrum import (
+    Spectrum,
+    calm_gate,
+    curvature,
+    inverse_wave_age,
+    slope_variance,
+)
 
 Field = NDArray[np.float64]
 
@@ -58,13 +64,15 @@ def two_scale(
     return {name: one.reshape(given[0].shape) for name, one in zip(POLARIZATIONS, power, strict=True)}
 
 
-def two_scale_valid(frequency: Real, wind_speed: Real, angle: Real) -> NDArray[np.bool_]:
+def two_scale_valid(frequency: Real, wind_speed: Real, angle: Real, fetch: Real = np.inf) -> NDArray[np.bool_]:
     """True where the model was held against CMOD5.N: wind 3 to 15 m/s, 35 to 50 degrees; L to C band.
 
-    Inputs as `two_scale`; broadcast; NaN is outside. Nearer to nadir it is up to 3.4 dB dark (1 m/s, 30 degrees).
-    Rain, slicks, ice, swell, emergent plants and shallow bottoms are outside at any wind.
+    Inputs as `two_scale`; broadcast; NaN is outside. A `fetch` so short that the inverse wave age is above 5 is outside
+    Elfouhaily 1997 (150 m at 5 m/s). Nearer to nadir the model is up to 3.4 dB dark (1 m/s, 30 degrees). Rain,
+    slicks, ice, swell, emergent plants and shallow bottoms are outside at any wind.
     """
-    return np.asarray(within(frequency, 1.2, 5.6) & within(wind_speed, 3.0, 15.0) & within(angle, 35.0, 50.0))
+    held = within(frequency, 1.2, 5.6) & within(wind_speed, 3.0, 15.0) & within(angle, 35.0, 50.0)
+    return np.asarray(held & within(inverse_wave_age(positive(wind_speed), fetch), 0.0, 5.0))
 
 
 def _states(frequency: float, name: Spectrum, permittivity: Complex, wind: Field, angle: Field, fetch: Field) -> Field:
