@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from harmonization.bundle import Band, RadarBundle
 from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE
-from harmonization.dielectric import soil_permittivity
+from harmonization.dielectric import soil_permittivity, water_permittivity
 from harmonization.evidence import Belief, doubt_states, relax_states
 from harmonization.incidence import class_mean
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason
+from harmonization.scattering.canopy import OPAQUE_CROWN, LikePolarization, canopy
 from harmonization.scattering.soil import oh_1992
-from harmonization.scattering.water import water_line
+from harmonization.scattering.two_scale import two_scale
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
 FREQUENCY = {"C": 5.405, "L": 1.2575}
@@ -48,14 +49,27 @@ def backscatter_against_angle() -> Figure:
             axis.plot(angle, mean, color=colour, label=name.replace("_", " "))
             if name == "open_water":
                 axis.fill_between(angle, mean - prior.std, mean + prior.std, color=colour, alpha=0.12, lw=0)
-        soil = oh_1992(FREQUENCY[band], soil_permittivity(FREQUENCY[band], 0.08), 0.01, angle)[polarization]
-        axis.plot(angle, 10 * np.log10(soil), ":", color=COLOURS["bare_dry"])
-        if band == "C":
-            axis.plot(angle, water_line(angle), ":", color=COLOURS["open_water"])
+        for name, power in models(band, polarization, angle).items():
+            axis.plot(angle, 10 * np.log10(power), ":", color=COLOURS[name])
         label(axis, channel, "incidence (degrees)", "sigma0 (dB)" if band == "C" else "")
     axes[0].set_ylim(-34, -1)
     axes[0].legend(fontsize=6, ncols=3, loc="lower left")
     return figure
+
+
+def models(band: Band, polarization: str, angle: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """sigma0 of the forward models, linear, by the class that they stand for: two-scale water at 5 m/s, smooth soil
+    dry and wet by Oh 1992, a stand of tau_L 0.4."""
+    frequency = FREQUENCY[band]
+    like: LikePolarization = "HH" if polarization == "HH" else "VV"
+    stand = canopy(frequency, like, OPAQUE_CROWN[f"{band}-{polarization}"], 0.4, angle)
+    return {
+        "open_water": two_scale(frequency, water_permittivity(frequency, 20.0), 5.0, angle)[polarization],
+        "bare_dry": oh_1992(frequency, soil_permittivity(frequency, 0.08), 0.01, angle)[polarization],
+        "bare_wet": oh_1992(frequency, soil_permittivity(frequency, 0.35), 0.01, angle)[polarization],
+        "forest": stand.dry,
+        "flooded_forest": stand.flooded,
+    }
 
 
 def evidence_of_one_look() -> Figure:

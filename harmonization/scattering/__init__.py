@@ -1,1 +1,1 @@
-"""Forward models of backscatter: one module a surface."""
+"""Forward models of backscatter: soil, water and canopy, each model with a `<model>_valid` for its published range."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.classes import REFERENCE_ANGLE
-from harmonization.dielectric import Real
+from harmonization.dielectric.arrays import Real, within
 
 LINE_SLOPE = -0.394181
 """dB per degree, C-VV inland water, 27 to 48 degrees (Bauer-Marschallinger 2022)."""
@@ -22,9 +22,14 @@ LINE_INTERCEPT = -4.142015
 def water_line(angle: Real) -> NDArray[np.float64]:
     """Mean C-VV sigma0 of inland water in dB at `angle` in degrees (Bauer-Marschallinger 2022).
 
-    Any shape. Valid from 27 to 48 degrees; the scatter about it is 2.754 dB.
+    Any shape; NaN in, NaN out. The scatter about it is 2.754 dB. `water_line_valid` tells where it was fitted.
     """
     return np.asarray(LINE_INTERCEPT + LINE_SLOPE * np.asarray(angle))
+
+
+def water_line_valid(angle: Real) -> NDArray[np.bool_]:
+    """True where the line was fitted: 27 to 48 degrees, the angles of Sentinel-1; any shape, NaN is outside."""
+    return within(angle, 27.0, 48.0)
 
 
 _WIND = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
@@ -55,10 +60,18 @@ _SLOPE = {"C-VV": LINE_SLOPE, "C-VH": -0.05, "L-HH": -0.66, "L-HV": -0.20}
 def open_water(channel: str, wind_speed: Real, angle: Real) -> NDArray[np.float64]:
     """sigma0 of open water, linear power, in `channel` ("C-VV", "C-VH", "L-HH", "L-HV").
 
-    `wind_speed` in m/s at 10 m (1 to 10, held constant outside), `angle` of incidence in degrees (27 to 48);
-    arrays that broadcast together. Mean over wind direction, without the noise floor. Rain, slicks, ice,
-    emergent plants and sea swell are outside it.
+    `wind_speed` in m/s at 10 m, `angle` of incidence in degrees; arrays that broadcast together; NaN in, NaN out.
+    Mean over wind direction, without the noise floor. Outside 1 to 10 m/s the wind's effect is held at its end:
+    `open_water_valid` flags it.
     """
     at_reference = _AT_5_METRES_A_SECOND[channel] + np.interp(wind_speed, _WIND, _WIND_CHANGE[channel])
     decibel = at_reference + _SLOPE[channel] * (np.asarray(angle) - REFERENCE_ANGLE)
     return np.asarray(10.0 ** (decibel / 10.0))
+
+
+def open_water_valid(wind_speed: Real, angle: Real) -> NDArray[np.bool_]:
+    """True where the curves were made: 1 to 10 m/s, 27 to 48 degrees; broadcast, NaN is outside.
+
+    Rain, slicks, ice, emergent plants and sea swell are outside at any wind.
+    """
+    return np.asarray(within(wind_speed, 1.0, 10.0) & water_line_valid(angle))
