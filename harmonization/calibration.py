@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harmonization.calibration_kernels import noise_at, power_and_noise, power_of, table_at
+from harmonization.calibration_kernels import azimuth_at, power_and_noise, power_of, table_at
 
 Array = NDArray[np.float32]
 Real = NDArray[np.float64]
@@ -146,9 +146,10 @@ def noise_equivalent(
     block_lines, block_factor = (
         np.concatenate([np.empty(0), *(getattr(block, name) for block in blocks)]) for name in ("lines", "factor")
     )
-    found = noise_at(
-        *_plain(noise), *_plain(factor), _bounds(blocks), starts, block_lines, block_factor, line.ravel(), pixel.ravel()
-    )
+    places = line.ravel(), pixel.ravel()
+    found = table_at(*_plain(noise), *places)
+    found *= azimuth_at(_bounds(blocks), starts, block_lines, block_factor, *places)
+    found /= np.square(table_at(*_plain(factor), *places))
     return np.asarray(found.reshape(line.shape))
 
 
@@ -167,7 +168,8 @@ def subtract_noise(power: NDArray[Any], noise: NDArray[Any]) -> NDArray[Any]:
     A sample below zero is a sample of an error of zero mean: clipped, or left out, it would brighten every average.
     Overbank itself keeps the noise inside and puts it into the model; this is for comparison with denoised products.
     """
-    return np.subtract(power, noise)
+    difference: NDArray[Any] = np.subtract(power, noise)
+    return difference
 
 
 def _together(lines: ArrayLike, pixels: ArrayLike) -> tuple[Real, Real]:

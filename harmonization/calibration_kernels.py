@@ -17,7 +17,7 @@ Real = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def power_of(dn: NDArray[Any], rows: Real, node: Whole, share: Real) -> Array:
     """DN²/A² of a window; NaN where DN is 0."""
     power = np.empty(dn.shape, dtype=np.float32)
@@ -30,7 +30,7 @@ def power_of(dn: NDArray[Any], rows: Real, node: Whole, share: Real) -> Array:
     return power
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def power_and_noise(
     dn: NDArray[Any],
     rows: Real,
@@ -64,7 +64,7 @@ def power_and_noise(
     return power, floor
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _node_before(axis: Real, at: float, guess: int) -> int:
     """Index of the node before a place, at most the last but one; searched from a guess."""
     while guess < axis.size - 2 and at >= axis[guess + 1]:
@@ -74,7 +74,7 @@ def _node_before(axis: Real, at: float, guess: int) -> int:
     return guess
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _share(axis: Real, at: float, node: int) -> float:
     """Share of the way from a node to the next; 0 and 1 beyond the ends."""
     if axis.size == 1:
@@ -83,7 +83,7 @@ def _share(axis: Real, at: float, node: int) -> float:
     return min(max(share, 0.0), 1.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _bilinear(lines: Real, pixels: Real, values: Real, line: float, pixel: float, row: int, column: int) -> float:
     down, across = _share(lines, line, row), _share(pixels, pixel, column)
     below, beside = min(row + 1, lines.size - 1), min(column + 1, pixels.size - 1)
@@ -93,7 +93,7 @@ def _bilinear(lines: Real, pixels: Real, values: Real, line: float, pixel: float
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def table_at(lines: Real, pixels: Real, values: Real, line: Real, pixel: Real) -> Real:
     """A table at scattered places, (n,) each; NaN where a place is."""
     found = np.empty(line.size, dtype=np.float64)
@@ -107,46 +107,21 @@ def table_at(lines: Real, pixels: Real, values: Real, line: Real, pixel: Real) -
     return found
 
 
-@numba.njit(cache=True, nogil=True)
-def _azimuth_factor(
-    bounds: Whole, starts: Whole, block_lines: Real, block_factor: Real, line: float, pixel: float, nodes: Whole
-) -> float:
-    """Of the last block that holds a place; 1 without one. `nodes` remembers where each block was looked at last."""
-    for block in range(bounds.shape[0] - 1, -1, -1):
-        if not bounds[block, 0] - 0.5 < line <= bounds[block, 1] + 0.5:
-            continue
-        if not bounds[block, 2] - 0.5 < pixel <= bounds[block, 3] + 0.5:
-            continue
-        axis = block_lines[starts[block] : starts[block + 1]]
-        factor = block_factor[starts[block] : starts[block + 1]]
-        node = nodes[block] = _node_before(axis, line, nodes[block])
-        after = min(node + 1, axis.size - 1)
-        found: float = factor[node] + _share(axis, line, node) * (factor[after] - factor[node])
-        return found
-    return 1.0
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def azimuth_at(bounds: Whole, starts: Whole, lines: Real, factor: Real, line: Real, pixel: Real) -> Real:
+    """Azimuth factor at scattered places, (n,) each: of the last block that holds a place, 1 without one.
 
-
-@numba.njit(cache=True, nogil=True)
-def noise_at(
-    noise_lines: Real,
-    noise_pixels: Real,
-    noise: Real,
-    lines: Real,
-    pixels: Real,
-    values: Real,
-    bounds: Whole,
-    starts: Whole,
-    block_lines: Real,
-    block_factor: Real,
-    line: Real,
-    pixel: Real,
-) -> Real:
-    """eta_range·eta_azimuth/A² at scattered places, (n,) each; NaN where a place is. The lines of block k begin at
-    `starts[k]`."""
-    eta = table_at(noise_lines, noise_pixels, noise, line, pixel)
-    amplitude = table_at(lines, pixels, values, line, pixel)
-    nodes = np.zeros(bounds.shape[0], dtype=np.int64)
-    for index in range(line.size):
-        azimuth = _azimuth_factor(bounds, starts, block_lines, block_factor, line[index], pixel[index], nodes)
-        eta[index] *= azimuth / (amplitude[index] * amplitude[index])
-    return eta
+    The nodes of block k begin at `starts[k]` of `lines` and `factor`.
+    """
+    found = np.ones(line.size, dtype=np.float64)
+    for block in range(bounds.shape[0]):
+        top, bottom = bounds[block, 0] - 0.5, bounds[block, 1] + 0.5
+        left, right = bounds[block, 2] - 0.5, bounds[block, 3] + 0.5
+        axis, values = lines[starts[block] : starts[block + 1]], factor[starts[block] : starts[block + 1]]
+        node = 0
+        for index in range(line.size):
+            if top < line[index] <= bottom and left < pixel[index] <= right:
+                node = _node_before(axis, line[index], node)
+                after = min(node + 1, axis.size - 1)
+                found[index] = values[node] + _share(axis, line[index], node) * (values[after] - values[node])
+    return found
