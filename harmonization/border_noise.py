@@ -6,7 +6,7 @@ rule here asks two things of a sample:
 
 1. *Darker than the noise.* Whatever the ground, a real sample carries the thermal noise: calm water has the mean power
    NESZ. Border noise lies far below. A place is empty where most samples around it are darker than half of the NESZ: of
-   calm water at 4.4 looks one sample in eight is [C], so that most of a window practically never are.
+   calm water at 4.4 looks one sample in eight is [C], so that 7 in 10 of a window practically never are.
 2. *Connected to the edge.* All of its own line, or all of its own column, is empty from an edge of the file up to it.
 
 A lake in the middle is never asked. One that reaches the edge of the image answers by its own noise, and loses only the
@@ -26,7 +26,9 @@ Mask = NDArray[np.bool_]
 DARK = 0.5
 """Of the NESZ: no mean of real samples lies below [C]."""
 WINDOW = 9
-"""Samples a side of which the majority decides: some 20 independent ones of IW GRDH, 20 m by 22 m each [C]."""
+"""Samples a side that are asked: some 20 independent ones of IW GRDH, 20 m by 22 m each [C]."""
+MOST = 0.7
+"""Share of them that must be dark. Not one of a count of samples over 81, so rounding decides nothing."""
 REACH = WINDOW // 2
 """Samples around a place that decide whether it is empty."""
 MARGIN = 8
@@ -48,7 +50,7 @@ def empty_samples(power: Array, noise: Array) -> Mask:
     level = np.where(np.isnan(noise), np.float32(10.0 ** (ASSUMED_NOISE_DB / 10.0)), noise)
     with np.errstate(invalid="ignore"):
         dark = np.isnan(power) | (power < DARK * level)
-    return np.asarray(ndimage.uniform_filter(dark.astype(np.float32), WINDOW, mode="nearest") > 0.5)
+    return np.asarray(ndimage.uniform_filter(dark.astype(np.float32), WINDOW, mode="nearest") > MOST)
 
 
 def connected(empty: Mask, axis: int, *, from_end: bool = False) -> Mask:
