@@ -1,4 +1,7 @@
-"""File numbers to linear power, and power to decibel. Always on the native grid, before any warp."""
+"""File numbers to linear power, and power to decibel. Always on the native grid, before any warp.
+
+Compiled loops are imported by the functions that run them: numba takes 0.3 s to load, and a plan computes nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harmonization.calibration_kernels import azimuth_at, power_and_noise, power_of, table_at
-
 Array = NDArray[np.float32]
 Real = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -18,6 +19,8 @@ Whole = NDArray[np.int64]
 BELIEVED_NOISE_DB = (-40.0, -15.0)
 """NESZ that Sentinel-1 can have: its specification is -22 dB, measured are -33 to -20 dB [M]. The first processors
 (IPF up to 2.5, July 2015) list zeros or another unit, which comes out far below [V in pyroSAR and s1denoise]."""
+LEAST_NOISE_SHARE = 0.05
+"""Of the median of its vector: less is no noise but a gap. Along a swath the noise varies by 8 dB [V]."""
 PALSAR2_SLC_DB = 32.0
 """A of PALSAR-2 level 1.1, dB, taken off CF (calibration page of JAXA EORC) [V]."""
 
@@ -89,6 +92,8 @@ def look_up(table: LookUpTable, lines: ArrayLike, pixels: ArrayLike) -> Real:
 
     For a window give lines as (n, 1) and pixels as (m,).
     """
+    from harmonization.calibration_kernels import table_at
+
     line, pixel = _together(lines, pixels)
     return np.asarray(table_at(*_plain(table), line.ravel(), pixel.ravel()).reshape(line.shape))
 
@@ -109,9 +114,9 @@ def calibrate(dn: NDArray[Any], factor: LookUpTable, first: tuple[int, int] = (0
     `dn`: (lines, pixels) of any real type; 0 and NaN are fill. `first`: line and pixel of its upper-left sample in the
     file. (lines, pixels) float32, NaN where fill. Computed in double precision, with the interpreter's lock released.
     """
-    values, (line, pixel) = _window(dn), _axes(dn, first)
-    rows, node, share = _rows(factor, line, pixel)
-    return np.asarray(power_of(values, rows, node, share))
+    from harmonization.calibration_kernels import power_of
+
+    return np.asarray(power_of(_window(dn), *_rows(factor, *_axes(dn, first))))
 
 
 def calibrate_with_noise(
@@ -126,6 +131,8 @@ def calibrate_with_noise(
     As `calibrate` and `noise_equivalent`: two (lines, pixels) float32 arrays in the quantity of the table. The power
     is NaN where `dn` is fill, the noise nowhere. `subtract_noise` takes one off the other.
     """
+    from harmonization.calibration_kernels import power_and_noise
+
     values, (line, pixel) = _window(dn), _axes(dn, first)
     bounds = _bounds(blocks) - np.array([first[0], first[0], first[1], first[1]])
     along = np.array([np.interp(line, block.lines, block.factor) for block in blocks]).reshape(len(blocks), line.size)
@@ -141,6 +148,8 @@ def noise_equivalent(
     Piantanida 2017 (MPC-0392). Without a block (before IPF 2.9, or between blocks) eta_azimuth is 1; where blocks
     overlap the last one counts. A block holds from half a sample before its first to half a sample behind its last.
     """
+    from harmonization.calibration_kernels import azimuth_at, table_at
+
     line, pixel = _together(lines, pixels)
     starts = np.cumsum([0, *(block.lines.size for block in blocks)])
     block_lines, block_factor = (
@@ -151,6 +160,19 @@ def noise_equivalent(
     found *= azimuth_at(_bounds(blocks), starts, block_lines, block_factor, *places)
     found /= np.square(table_at(*_plain(factor), *places))
     return np.asarray(found.reshape(line.shape))
+
+
+def noise_without_gaps(noise: LookUpTable) -> LookUpTable:
+    """A table of noise whose gaps are filled from the nearest values of their own line; a line of zeros stays.
+
+    Vectors of products go on where the image has ended, with 0 or next to nothing (the last 5 to 8 of 657 values in one
+    of IPF 3.31 [V]). Interpolated towards these, the noise of the last samples would vanish.
+    """
+    rows = []
+    for row in noise.values:
+        known = row > LEAST_NOISE_SHARE * np.median(row)
+        rows.append(np.interp(noise.pixels, noise.pixels[known], row[known]) if known.any() else row)
+    return LookUpTable(noise.lines, noise.pixels, np.stack(rows))
 
 
 def believed_noise(noise: ArrayLike) -> Real:

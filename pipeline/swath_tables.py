@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from catalogs.formats.sentinel1 import SwathMetadata
-from harmonization.calibration import LookUpTable, NoiseBlock
+from harmonization.calibration import LookUpTable, NoiseBlock, noise_without_gaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +16,7 @@ class SwathTables:
     gamma: LookUpTable
     """A of gamma0."""
     noise: LookUpTable | None
-    """Along the range, in the units of DN²; None where the product has none."""
+    """Along the range, in the units of DN², without gaps; None where the product has none."""
     blocks: tuple[NoiseBlock, ...]
     """Along the track; none before IPF 2.9."""
 
@@ -27,7 +27,7 @@ def tables_of(metadata: SwathMetadata) -> SwathTables:
     table, noise = metadata.calibration, metadata.noise
     return SwathTables(
         gamma=LookUpTable(table.lines, table.pixels, table.gamma),
-        noise=LookUpTable(noise.lines, noise.pixels, noise.power) if noise else None,
+        noise=noise_without_gaps(LookUpTable(noise.lines, noise.pixels, noise.power)) if noise else None,
         blocks=tuple(
             NoiseBlock(one.first_line, one.last_line, one.first_pixel, one.last_pixel, one.lines, one.factor)
             for one in (noise.blocks if noise else ())

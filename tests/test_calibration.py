@@ -18,6 +18,7 @@ from harmonization.calibration import (
     look_up,
     mean_power_db,
     noise_equivalent,
+    noise_without_gaps,
     power_from_amplitude,
     power_from_complex,
     power_from_decibel,
@@ -190,6 +191,11 @@ def test_samples_below_the_noise_stay_below_zero_and_their_mean_is_the_signal() 
     assert signal.mean() == pytest.approx(0.0, abs=0.01 * float(noise))
     assert decibel(np.maximum(signal, 0).mean()) > -32.0
     assert np.isnan(subtract_noise(np.float32([np.nan]), noise)).all()
+
+
+def test_gaps_of_a_noise_vector_are_filled_from_beside() -> None:
+    table = LookUpTable(np.arange(2.0), np.arange(6.0), np.array([[0.1, 4.0, 0.0, 8.0, 4.0, 0.0], np.zeros(6)]))
+    np.testing.assert_array_equal(noise_without_gaps(table).values, [[4.0, 4.0, 6.0, 8.0, 4.0, 4.0], np.zeros(6)])
 
 
 def test_noise_that_no_sentinel1_has_is_not_believed() -> None:

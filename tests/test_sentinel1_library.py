@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from catalogs.formats.sentinel1 import SwathMetadata, swath_metadata, swath_of
 from catalogs.records import RasterLayer
-from harmonization.calibration import LookUpTable, calibrate, calibrate_with_noise, look_up
+from harmonization.calibration import LookUpTable, calibrate, calibrate_with_noise, decibel, look_up, noise_equivalent
 from pipeline.swath_tables import tables_of
 
 Real = NDArray[np.float64]
@@ -83,8 +83,9 @@ def test_calibration_is_that_of_the_library(
 def test_range_noise_is_that_of_the_library(product: Path, library: Any, polarization: str) -> None:
     path = next(product.glob(f"annotation/calibration/noise-*-{polarization.lower()}-*"))
     table = opened(library.open_noise_range_dataset, path)["noiseRangeLut"].astype(np.float64)
-    noise = tables_of(metadata(product, polarization)).noise
-    assert noise is not None
+    raw = metadata(product, polarization).noise
+    assert raw is not None
+    noise = LookUpTable(raw.lines, raw.pixels, raw.power)
     lines, pixels = np.arange(0, int(noise.lines[-1]), 97), np.arange(0, 26_144, 53)
     wanted = table.interp(line=lines, pixel=pixels).values
     np.testing.assert_allclose(look_up(noise, lines[:, None], pixels), wanted, rtol=1e-6)
@@ -114,16 +115,38 @@ def slow_noise(path: Path, line: float, pixel: float) -> float:
 def test_noise_in_all_is_that_of_the_xml(product: Path) -> None:
     """Range times azimuth over gamma², in samples on both sides of the seams of the blocks and between all vectors."""
     path = next(product.glob("annotation/calibration/noise-*-vv-*"))
-    tables = tables_of(metadata(product, "VV"))
-    assert tables.noise is not None
+    found = metadata(product, "VV")
+    tables, raw = tables_of(found), found.noise
+    assert raw is not None
+    noise = LookUpTable(raw.lines, raw.pixels, raw.power)
     stream = np.random.default_rng(1)
     seams = [(stream.integers(0, 16_676), pixel) for pixel in (0, 8_759, 8_760, 17_560, 17_561, 26_143)]
     anywhere = [(stream.integers(0, 16_676), stream.integers(0, 26_144)) for _ in range(6)]
     for line, pixel in seams + anywhere:
         one = np.ones((1, 1), dtype=np.float32)
-        _, floor = calibrate_with_noise(one, tables.gamma, tables.noise, tables.blocks, (int(line), int(pixel)))
+        _, floor = calibrate_with_noise(one, tables.gamma, noise, tables.blocks, (int(line), int(pixel)))
         eta = float(floor[0, 0]) * float(look_up(tables.gamma, line, pixel)) ** 2
         assert eta == pytest.approx(slow_noise(path, float(line), float(pixel)), rel=1e-6)
+
+
+def test_noise_does_not_fall_to_nothing_where_the_image_ends(product: Path) -> None:
+    """The last values of every vector are 0, 1 or 2, beyond the image; the NESZ of all samples is one of the radar."""
+    for polarization in ("VV", "VH"):
+        found = metadata(product, polarization)
+        tables = tables_of(found)
+        assert found.noise is not None
+        assert tables.noise is not None
+        known = found.noise.power > 2.0
+        assert (known.sum(axis=1) >= 649).all()
+        assert not known[:, -6:].any()
+        np.testing.assert_array_equal(tables.noise.values[known], found.noise.power[known])
+        lines, pixels = (
+            np.arange(0, 16_676, 131)[:, None],
+            np.append(np.arange(0, 25_800, 37), np.arange(25_800, 26_144)),
+        )
+        level = decibel(noise_equivalent(tables.noise, tables.blocks, tables.gamma, lines, pixels))
+        print(f"{polarization}: NESZ {level.min():.1f} to {level.max():.1f} dB, median {np.median(level):.1f}")
+        assert -29.0 < level.min() <= level.max() < -19.0
 
 
 def test_angles_are_those_of_the_library(product: Path, library: Any) -> None:
