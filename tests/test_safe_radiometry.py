@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -220,6 +221,30 @@ def test_far_inside_a_file_nothing_beside_the_window_is_read(passes: dict[str, A
         shape = (16_676, 26_144)
 
     assert border_in(layer, Large(), ((8_000, 8_500), (9_000, 9_400))) is None
+
+
+def test_an_early_product_without_usable_noise_falls_back(
+    passes: dict[str, Acquisition], event: Event, tmp_path: Path
+) -> None:
+    """Zeros for noise: the scene's own value stands, and border noise is still far darker than any radar's noise."""
+    scene, box = passes[OLD], geobox(event.grid).pad(45)
+    layers = {}
+    for name in ("VV", "VH"):
+        layer = layer_of(scene, name)
+        assert layer.swath is not None
+        assert layer.swath.noise is not None
+        root = ElementTree.parse(layer.swath.noise).getroot()
+        for row in root.iter("noiseLut"):
+            row.text = " ".join("0" for _ in (row.text or "").split())
+        path = tmp_path / f"{name}.xml"
+        path.write_bytes(ElementTree.tostring(root))
+        layers[name] = (layer.model_copy(update={"swath": layer.swath.model_copy(update={"noise": str(path)})}),)
+    early, known = look(scene.model_copy(update={"layers": layers}), box), look(scene, box)
+    for name, noise in early.noise.items():
+        np.testing.assert_allclose(decibel(noise), S1_NOISE_DB[name], atol=1e-4)
+    border_found = [(bundle.reasons & Reason.BORDER_NOISE) != 0 for bundle in (early, known)]
+    assert border_found[0][border_found[1]].mean() > 0.95
+    assert border_found[1][border_found[0]].mean() > 0.95
 
 
 # Products that are corrected already

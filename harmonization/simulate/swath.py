@@ -137,18 +137,20 @@ def simulate_grd(
     dn = {}
     for name, power in gamma0.items():
         mean = ndimage.map_coordinates(power, [row, column], order=1, mode="constant", cval=np.nan)
-        factor = gamma_factor(incidence)
         noise = noise_dn2(frame.pixels, frame.lines, name, incidence, ripple)
-        speckle = stream.gamma(S1_LOOKS, 1.0 / S1_LOOKS, mean.shape)
-        amplitude = np.round(np.sqrt((mean * factor**2 + noise) * speckle))
-        dn[name] = np.where(np.isfinite(amplitude), np.clip(amplitude, 1, 65535), 0).astype(np.uint16)
+        dn[name] = _numbers(mean * gamma_factor(incidence) ** 2 + noise, stream)
         if before_ipf_2_9:
-            faint = np.sqrt(BORDER_SHARE * noise * stream.gamma(S1_LOOKS, 1.0 / S1_LOOKS, noise.shape)).round()
-            dn[name] = np.where(border(dn[name].shape), np.maximum(faint, 1), dn[name]).astype(np.uint16)
+            dn[name] = np.where(border(noise.shape), _numbers(BORDER_SHARE * noise, stream), dn[name])
     return SwathScene(
         window=window, time=time, dn=dn, tables=tables, split=frame.pixels // 2, heading=frame.track.heading,
         before_ipf_2_9=before_ipf_2_9, **_tie_points(frame, ground.grid, height, seen),
     )  # fmt: skip
+
+
+def _numbers(mean: Real, stream: np.random.Generator) -> NDArray[np.uint16]:
+    """Speckled amplitudes of a mean DN², at least 1; 0 where it is not known."""
+    amplitude = np.round(np.sqrt(mean * stream.gamma(S1_LOOKS, 1.0 / S1_LOOKS, mean.shape)))
+    return np.where(np.isfinite(amplitude), np.clip(amplitude, 1, 65535), 0).astype(np.uint16)
 
 
 def border(shape: tuple[int, int]) -> NDArray[np.bool_]:
