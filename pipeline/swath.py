@@ -83,6 +83,7 @@ def read_swath(
     values = source.read(layer.band, window=Window(left, top, right - left, bottom - top)).astype(np.float32)
     border = border_in(layer, source, ((top, bottom), (left, right)))
     if border is not None:
+        border &= values != 0  # fill is outside of the swath
         values[border] = np.nan
     return SwathWindow(values, (top, left), line, column, points, geometry, border)
 

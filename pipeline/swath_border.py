@@ -19,10 +19,10 @@ Span = tuple[int, int]
 
 
 def border_in(layer: RasterLayer, source: rasterio.DatasetReader, spans: tuple[Span, Span]) -> Mask | None:
-    """(lines, pixels) border noise in a window of an open file; None where the product has none, or not so far inside.
+    """(lines, pixels) border noise in a window of an open file, and the fill that leads to it.
 
-    `spans`: of lines and of pixels. Fill is not named so. What is read beside the window: its own lines from an edge
-    of the file, and its own columns, where it lies within `DEPTH` samples of it.
+    None where the product has none, or not so far inside. `spans`: of lines and of pixels. What is read beside the
+    window: its own lines from an edge of the file, and its own columns, where it lies within `DEPTH` samples of it.
     """
     if layer.encoding != "calibrated" or layer.swath is None or not swath_metadata(layer).before_ipf_2_9:
         return None

@@ -13,12 +13,15 @@ from odc.geo.geobox import GeoBox
 from scenes import grid, radar_scene, science, write_tiff
 from scipy import ndimage
 
+import harmonization.border_noise as border_module
+import pipeline.swath_border as strips_module
 from catalogs.acquisition import to_acquisition
 from catalogs.formats.sentinel1 import swath_metadata
 from catalogs.formats.sentinel1_safe import safe_item
 from catalogs.records import Acquisition, RasterLayer
+from harmonization.border_noise import DEPTH, border_noise
 from harmonization.bundle import RadarBundle
-from harmonization.calibration import LookUpTable, calibrate, decibel, subtract_noise
+from harmonization.calibration import LookUpTable, calibrate, calibrate_with_noise, decibel, subtract_noise
 from harmonization.geometry import sigma0_from_beta0
 from harmonization.reasons import Reason
 from harmonization.simulate.event import Event, simulate_event
@@ -35,6 +38,7 @@ from pipeline.decode import decode
 from pipeline.swath import incidence_on
 from pipeline.swath_border import border_in
 from pipeline.swath_geometry import annotated_geometry, positions, within
+from pipeline.swath_tables import tables_of
 from workflows.simulate import geobox
 from workflows.simulate_safe import write_safe
 
@@ -178,7 +182,13 @@ def test_border_noise_of_an_old_product_is_named_and_not_seen(passes: dict[str, 
     assert truth.sum() > 2000
     assert named[truth].mean() > 0.97
     assert np.isnan(old.power["VV"][named]).all()
-    assert not ((old.reasons & Reason.OUTSIDE_SWATH) != 0)[named].any()
+    outside = (old.reasons & Reason.OUTSIDE_SWATH) != 0
+    assert not outside[named].any()
+    samples = numbers(layer)
+    fill = np.zeros_like(truth)
+    fill[inside] = samples[line[inside].round().astype(int), pixel[inside].round().astype(int)] == 0
+    assert fill.sum() > 300
+    assert outside[fill].mean() > 0.9
     assert not (new.reasons & Reason.BORDER_NOISE).any()
     assert np.isfinite(new.power["VV"][truth]).mean() > 0.5
 
@@ -191,15 +201,29 @@ def test_inside_an_old_product_is_as_a_new_one(passes: dict[str, Acquisition], e
     np.testing.assert_allclose(decibel(old.power["VV"]), decibel(new.power["VV"]), atol=0.3)
 
 
-def test_any_window_finds_the_border_noise_of_the_whole_file(passes: dict[str, Acquisition]) -> None:
+@pytest.mark.parametrize("depth", [DEPTH, 30])
+def test_any_window_finds_the_border_noise_of_the_whole_file(
+    passes: dict[str, Acquisition], monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    """From strips at the edges, whether these cover the image or not."""
+    for module in (border_module, strips_module):
+        monkeypatch.setattr(module, "DEPTH", depth)
     layer = layer_of(passes[OLD])
+    tables = tables_of(swath_metadata(layer))
+    assert tables.noise is not None
+    power, floor = calibrate_with_noise(numbers(layer), tables.gamma, tables.noise)
+    whole, seen = border_noise(power, floor), numbers(layer) > 0
+    assert whole.sum() > 10_000
     with rasterio.open(layer.href) as source:
         lines, pixels = source.shape
-        whole = border_in(layer, source, ((0, lines), (0, pixels)))
-        assert whole is not None
-        for top, left, side in ((0, 0, 60), (100, 20, 90), (lines - 50, 33, 50), (lines // 2 - 7, 0, 14)):
-            part = border_in(layer, source, ((top, top + side), (left, left + side)))
-            np.testing.assert_array_equal(part, whole[top : top + side, left : left + side])
+        for top, left, height, width in (
+            (0, 0, lines, pixels), (0, 0, 60, 60), (100, 20, 90, 90), (lines - 50, 33, 50, 80),
+            (lines // 2 - 7, 0, 14, 14), (lines - 41, pixels - 33, 41, 33), (lines - 31, 60, 2, 70),
+        ):  # fmt: skip
+            window = np.s_[top : top + height, left : left + width]
+            part = border_in(layer, source, ((top, top + height), (left, left + width)))
+            assert part is not None
+            np.testing.assert_array_equal(part & seen[window], whole[window])
         assert border_in(layer_of(passes[NEW]), source, ((0, 60), (0, 60))) is None
 
 
@@ -213,8 +237,8 @@ def test_a_part_of_an_old_product_is_decoded_to_the_bytes_of_the_whole(
     assert (part.reasons == Reason.BORDER_NOISE).any()
 
 
-def test_far_inside_a_file_nothing_beside_the_window_is_read(passes: dict[str, Acquisition], shared: Path) -> None:
-    """The windows of the real product's shape that lie beyond the depth: no strip is asked for."""
+def test_far_inside_a_file_nothing_beside_the_window_is_read(passes: dict[str, Acquisition]) -> None:
+    """A file as large as a real one, and a window beyond the depth: no strip is asked for."""
     layer = layer_of(passes[OLD])
 
     class Large:
