@@ -21,9 +21,10 @@ from pipeline.ground import elevation_on
 from pipeline.mosaic import mosaic
 from pipeline.radar_angle import angle_on
 from pipeline.radar_mask import last_whole_day, late_reasons, mask_reasons
+from pipeline.radar_noise import noise_of
 from pipeline.read import Piece, read_linear, read_window
 from pipeline.science import Science
-from pipeline.swath import SwathWindow, calibrated
+from pipeline.swath import SwathWindow, border_on, calibrated
 from pipeline.swath_terrain import datum_offset, swaths_of
 
 Array = NDArray[np.float32]
@@ -35,6 +36,8 @@ DECIBEL_RANGE = (-60.0, 40.0)
 """dB between which a sample can be backscatter; beyond, and at exactly 0, it is fill."""
 LOWEST_POWER = -0.1
 """Linear power below which a denoised sample cannot lie: fill such as -9999 that no header declares."""
+Pieces = Mapping[str, Sequence[Piece | None]]
+"""Linear power on native grids, by polarization, a piece a raster."""
 Elevation = Sequence[RasterLayer]
 """Rasters of the ground's height in metres, above the ellipsoid or the geoid: the first that knows a pixel counts."""
 
@@ -49,17 +52,17 @@ def decode_radar(
 ) -> RadarBundle:
     """The bundle of a radar acquisition; arguments as of `pipeline.decode.decode`."""
     assert scene.band is not None
-    power, cell = radar_power(scene, box, science, elevation)
-    seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
-    reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
-    reasons |= mask_reasons(scene, box) | late_reasons(scene, box)
+    height = _height(scene, box, elevation)
+    pieces = _pieces(scene, box, height)
+    power, cell = _aligned(pieces, box, science.multilook[scene.band])
+    reasons = _unseen(pieces, power, box) | mask_reasons(scene, box) | late_reasons(scene, box)
     return RadarBundle(
         band=scene.band,
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
         angle=angle_on(scene, box),
         angle_range=scene.angle_range or (30.0, 45.0),
-        noise={name: float(10.0 ** (noise_db[name] / 10.0)) for name in power},
+        noise=noise_of(scene, box, noise_db, height),
         denoised=scene.denoised,
         looks=looks,
         reasons=reasons,
@@ -76,14 +79,33 @@ def radar_power(
     The boxcar is so many native pixels wide, then the cell is as wide as boxcar and point spread together.
     """
     assert scene.band is not None
-    width = science.multilook[scene.band]
+    return _aligned(_pieces(scene, box, _height(scene, box, elevation)), box, science.multilook[scene.band])
+
+
+def _pieces(scene: Acquisition, box: GeoBox, height: Array | None) -> Pieces:
+    """Linear power of every raster on its own grid."""
+    return {
+        name: _in_time(scene, {raster: _power(raster, box, height) for raster in scene.layers[name]}, box)
+        for name in scene.polarizations
+    }
+
+
+def _aligned(pieces: Pieces, box: GeoBox, width: float) -> tuple[dict[str, Array], int]:
+    """As `radar_power`; `width`: native pixels of the boxcar."""
     power, cells = {}, [1]
-    height = _height(scene, box, elevation)
-    for name in scene.polarizations:
-        windows = _in_time(scene, {raster: _power(raster, box, height) for raster in scene.layers[name]}, box)
+    for name, windows in pieces.items():
         power[name] = multilook(mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
         cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
+
+
+def _unseen(pieces: Pieces, power: Mapping[str, Array], box: GeoBox) -> NDArray[np.uint16]:
+    """(y, x) bits of `Reason` where no polarization has a sample: border noise, or outside of the swath."""
+    nothing = np.logical_and.reduce([np.isnan(values) for values in power.values()])
+    swaths = [window for windows in pieces.values() for window in windows if isinstance(window, SwathWindow)]
+    border = reduce(np.logical_or, map(border_on, swaths), np.zeros(box.shape.yx, dtype=np.bool_))
+    why = np.where(border, np.uint16(Reason.BORDER_NOISE), np.uint16(Reason.OUTSIDE_SWATH))
+    return np.where(nothing, why, np.uint16(0)).astype(np.uint16)
 
 
 def _in_time(scene: Acquisition, pieces: Mapping[RasterLayer, Piece | None], box: GeoBox) -> Sequence[Piece | None]:
@@ -134,8 +156,8 @@ def _power(layer: RasterLayer, box: GeoBox, height: Array | None = None) -> Piec
         return None
     values = window.values
     if layer.encoding == "calibrated":
-        power = _calibrated(layer, window)
-    elif layer.encoding == "decibel":
+        return replace(window, values=_calibrated(layer, window))
+    if layer.encoding == "decibel":
         real = (values != 0) & (values > DECIBEL_RANGE[0]) & (values < DECIBEL_RANGE[1])
         power = np.where(real, power_from_decibel(np.where(real, values, 0.0)), np.nan)
     elif layer.encoding == "amplitude":
@@ -146,7 +168,7 @@ def _power(layer: RasterLayer, box: GeoBox, height: Array | None = None) -> Piec
     return replace(window, values=np.where(fill, np.nan, power).astype(np.float32))
 
 
-def _calibrated(layer: RasterLayer, window: Piece) -> NDArray[np.float64]:
+def _calibrated(layer: RasterLayer, window: Piece) -> Array:
     """Power by the product's look-up tables, which hold on its lines and pixels only."""
     if isinstance(window, SwathWindow) and layer.swath is not None:
         return calibrated(layer, window)

@@ -5,7 +5,7 @@ The second path beside `pipeline.align`: the same bundle comes out of both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,8 +16,10 @@ from rasterio.windows import Window
 
 from catalogs.formats.sentinel1 import swath_metadata
 from catalogs.records import RasterLayer
-from harmonization.calibration import LookUpTable, NoiseBlock, look_up, noise_equivalent, power_from_look_up
+from harmonization.calibration import believed_noise, calibrate, look_up, noise_equivalent
+from pipeline.swath_border import border_in
 from pipeline.swath_geometry import SwathGeometry, annotated_geometry, positions, swath_geometry, within
+from pipeline.swath_tables import tables_of
 
 Real = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -45,6 +47,8 @@ class SwathWindow:
     points: int
     """n: 1 where the target is about as fine as the file."""
     geometry: SwathGeometry
+    border: NDArray[np.bool_] | None = None
+    """(lines, pixels) samples of border noise, NaN in `values`; None where the product has none."""
 
     @property
     def pixel(self) -> float:
@@ -77,7 +81,11 @@ def read_swath(
     top, left = max(top, 0), max(left, 0)
     bottom, right = min(bottom, geometry.shape[0]), min(right, geometry.shape[1])
     values = source.read(layer.band, window=Window(left, top, right - left, bottom - top)).astype(np.float32)
-    return SwathWindow(values, (top, left), line, column, points, geometry)
+    border = border_in(layer, source, ((top, bottom), (left, right)))
+    if border is not None:
+        border &= values != 0  # fill is outside of the swath
+        values[border] = np.nan
+    return SwathWindow(values, (top, left), line, column, points, geometry, border)
 
 
 def place(window: SwathWindow, kind: Literal["continuous", "mask"]) -> Values:
@@ -102,13 +110,16 @@ def place(window: SwathWindow, kind: Literal["continuous", "mask"]) -> Values:
     return np.where(enough, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
-def calibrated(layer: RasterLayer, window: SwathWindow) -> Real:
+def border_on(window: SwathWindow) -> NDArray[np.bool_]:
+    """(y, x) pixels of the target whose nearest sample is border noise."""
+    if window.border is None:
+        return np.zeros([side // window.points for side in window.line.shape], dtype=np.bool_)
+    return np.asarray(place(replace(window, values=window.border.astype(np.float32)), "mask") == 1.0)
+
+
+def calibrated(layer: RasterLayer, window: SwathWindow) -> Values:
     """gamma0 of the ellipsoid in linear power on the native grid, noise included: DN²/A² by the `gamma` table."""
-    table = swath_metadata(layer).calibration
-    lines = window.first[0] + np.arange(window.values.shape[0])[:, None]
-    pixels = window.first[1] + np.arange(window.values.shape[1])
-    factor = look_up(LookUpTable(table.lines, table.pixels, table.gamma), lines, pixels)
-    return power_from_look_up(window.values, factor)
+    return calibrate(window.values, tables_of(swath_metadata(layer)).gamma, window.first)
 
 
 def incidence_on(layer: RasterLayer, target: GeoBox) -> Values:
@@ -119,21 +130,18 @@ def incidence_on(layer: RasterLayer, target: GeoBox) -> Values:
     return look_up(geometry.incidence, line, column).astype(np.float32)
 
 
-def noise_on(layer: RasterLayer, target: GeoBox) -> Real:
-    """(y, x) noise-equivalent gamma0 of the ellipsoid, linear; NaN outside the file and where the product has none."""
+def noise_on(layer: RasterLayer, target: GeoBox, height: Values | None = None) -> Real:
+    """(y, x) noise-equivalent gamma0 of the ellipsoid, linear; NaN outside the file and where the product has none.
+
+    `height`: as of `read_swath`, so that the noise lies where the samples do.
+    """
     metadata = swath_metadata(layer)
     geometry = annotated_geometry(metadata)
-    line, column = within(geometry, *positions(geometry, target))
-    noise, table = metadata.noise, metadata.calibration
-    if noise is None:
+    line, column = within(geometry, *positions(geometry, target, height=height))
+    tables = tables_of(metadata)
+    if tables.noise is None:
         return np.full(line.shape, np.nan)
-    blocks = [
-        NoiseBlock(block.first_line, block.last_line, block.first_pixel, block.last_pixel, block.lines, block.factor)
-        for block in noise.blocks
-    ]
-    power = LookUpTable(noise.lines, noise.pixels, noise.power)
-    found = noise_equivalent(power, blocks, LookUpTable(table.lines, table.pixels, table.gamma), line, column)
-    return np.where(found > 0, found, np.nan)  # some early products list zeros
+    return believed_noise(noise_equivalent(tables.noise, tables.blocks, tables.gamma, line, column))
 
 
 def coarse_look(layer: RasterLayer, source: rasterio.DatasetReader, target: GeoBox, side: int) -> Values:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -116,6 +117,19 @@ def test_noise_before_ipf_2_9_has_one_vector_and_no_blocks() -> None:
     np.testing.assert_array_equal(noise.lines, [0, 100])
     np.testing.assert_array_equal(noise.pixels, [0, 40])
     np.testing.assert_array_equal(noise.power, [[10, 30], [50, 50]])
+    assert noise.before_ipf_2_9
+
+
+def test_border_noise_is_told_by_the_form_of_the_noise_and_else_by_the_day(safe: Path) -> None:
+    """A pass of 2016 that was processed anew has none; the real product is of 2021."""
+    now = metadata(safe, "VV")
+    assert not now.before_ipf_2_9
+    assert now.noise is not None
+    early = replace(now, annotation=replace(now.annotation, start=datetime(2016, 5, 1, tzinfo=UTC)))
+    assert not early.before_ipf_2_9
+    assert replace(early, noise=None).before_ipf_2_9
+    assert not replace(now, noise=None).before_ipf_2_9
+    assert replace(now, noise=replace(now.noise, before_ipf_2_9=True)).before_ipf_2_9
 
 
 def test_vectors_of_unlike_pixels_lose_nothing() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from conftest import Cases
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
@@ -21,7 +20,7 @@ from scipy.ndimage import map_coordinates
 
 from catalogs.formats.sentinel1 import swath_metadata, swath_of
 from catalogs.records import RasterLayer
-from harmonization.calibration import LookUpTable, NoiseBlock, look_up, noise_equivalent, power_from_look_up
+from harmonization.calibration import LookUpTable, look_up
 from harmonization.geolocation import TiePoints, geolocation, terrain_shift
 from pipeline.align import align
 from pipeline.decode import decode
@@ -32,58 +31,6 @@ from pipeline.swath import SwathWindow, incidence_on, noise_on
 from pipeline.swath_geometry import SwathGeometry, annotated_geometry, positions, swath_geometry
 
 Real = NDArray[np.float64]
-
-
-def test_look_up_table_gives_the_known_answer(cases: Cases) -> None:
-    (case,) = cases("s1_calibrate")
-    told = case["inputs"]
-    table = LookUpTable(*(np.array(told[name], dtype=float) for name in ("lut_lines", "lut_pixels", "lut")))
-    factor = look_up(table, told["line"], told["pixel"])
-    assert factor == pytest.approx(case["outputs"]["A"], rel=case["tol"])
-    assert power_from_look_up(told["dn"], factor) == pytest.approx(case["outputs"]["sigma0"], rel=case["tol"])
-
-
-def test_noise_floor_is_the_known_answer(cases: Cases) -> None:
-    """Noise is not subtracted; the floor that the model takes is the product's own."""
-    (case,) = cases("s1_noise")
-    told = case["inputs"]
-    one = np.zeros(1)
-    noise = LookUpTable(one, one, np.full((1, 1), told["noise_range"]))
-    block = NoiseBlock(0, 9, 0, 9, np.array([0.0, 9.0]), np.full(2, told["noise_azimuth"]))
-    factor = LookUpTable(one, one, np.full((1, 1), float(told["A"])))
-    floor = noise_equivalent(noise, [block], factor, 4.0, 5.0)
-    assert floor == pytest.approx(case["outputs"]["nesz"], rel=case["tol"])
-    signal = power_from_look_up(told["dn"], told["A"]) - floor
-    assert signal == pytest.approx(case["outputs"]["sigma0"], rel=case["tol"])
-
-
-def test_look_up_is_bilinear_and_held_beyond_its_ends() -> None:
-    """Against the slow way, one place at a time."""
-    stream = np.random.default_rng(0)
-    table = LookUpTable(np.array([0.0, 3.0, 10.0]), np.array([2.0, 4.0, 5.0, 9.0]), stream.uniform(1, 9, (3, 4)))
-    lines, pixels = stream.uniform(-2, 13, 50), stream.uniform(0, 12, 50)
-    slow = [
-        np.interp(line, table.lines, [np.interp(pixel, table.pixels, row) for row in table.values])
-        for line, pixel in zip(lines, pixels, strict=True)
-    ]
-    np.testing.assert_allclose(look_up(table, lines, pixels), slow, rtol=1e-12)
-    assert look_up(table, lines[:, None], pixels[:7]).shape == (50, 7)
-    assert np.isnan(look_up(table, np.nan, 3.0))
-
-
-def test_azimuth_noise_holds_in_its_block_only() -> None:
-    """Two blocks side by side, one of them along half of the lines; without any the factor is 1."""
-    one = np.zeros(1)
-    unit = LookUpTable(one, one, np.ones((1, 1)))
-    blocks = [
-        NoiseBlock(0, 9, 0, 4, np.array([0.0, 9.0]), np.array([1.0, 10.0])),
-        NoiseBlock(5, 9, 5, 9, np.array([5.0]), np.array([7.0])),
-    ]
-    found = noise_equivalent(unit, blocks, unit, np.arange(10.0)[:, None], np.arange(10.0))
-    np.testing.assert_allclose(found[:, :5], np.repeat(np.arange(1.0, 11.0)[:, None], 5, axis=1))
-    np.testing.assert_array_equal(found[:5, 5:], 1.0)
-    np.testing.assert_array_equal(found[5:, 5:], 7.0)
-    assert noise_equivalent(unit, [], unit, 3.0, 3.0) == 1.0
 
 
 # Where samples lie

@@ -81,6 +81,7 @@ class Sentinel1(StrEnum):
 
     rtc = "rtc"
     safe = "safe"
+    safe_2017 = "safe-2017"
 
 
 app = typer.Typer(
@@ -192,7 +193,7 @@ def simulate(
     seed: Seed,
     flood: Annotated[bool, typer.Option("--flood/--no-flood", help="A flood, or a quiet window.")] = True,
     sentinel1: Annotated[
-        Sentinel1, typer.Option("--sentinel-1", help="Terrain-corrected rasters, or SAFE products in radar geometry.")
+        Sentinel1, typer.Option("--sentinel-1", help="Terrain-corrected, or SAFE products: new, or with border noise.")
     ] = Sentinel1.rtc,
 ) -> None:
     """Simulate scenes of three sensors before and during a flood, and its truth, as a catalog."""

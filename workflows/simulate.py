@@ -24,7 +24,7 @@ from pipeline.job import METHODS
 from workflows.simulate_safe import write_safe
 
 COLLECTIONS = {"sentinel-1": "sentinel-1-rtc", "alos-2": "palsar2-scansar", "sentinel-2": "sentinel-2-l2a"}
-Sentinel1 = Literal["rtc", "safe"]
+Sentinel1 = Literal["rtc", "safe", "safe-2017"]
 TRUTH = "truth.tif"
 JOB = """\
 # Map the simulated flood: two dates, three sensors, rules, physics and network.
@@ -43,13 +43,13 @@ def simulate(out: Path, size: int, seed: int, flood: bool = True, sentinel1: Sen
     """Simulate `size` × `size` pixels of 10 m and write catalog, truth, elevation, area and job into `out`.
 
     The catalog's path. The same size and seed give the same files. `sentinel1` "safe" writes Sentinel-1 as GRD
-    products in radar geometry instead of terrain-corrected rasters.
+    products in radar geometry instead of terrain-corrected rasters, "safe-2017" those of a processor before IPF 2.9.
     """
     event = simulate_event(size, seed, flood)
     out.mkdir(parents=True, exist_ok=True)
     items = [
-        _write_product(out, event, scene, seed)
-        if sentinel1 == "safe" and scene.sensor == "sentinel-1"
+        _write_product(out, event, scene, seed, sentinel1 == "safe-2017")
+        if sentinel1 != "rtc" and scene.sensor == "sentinel-1"
         else _write(out, scene, seed)
         for scene in event.scenes
     ]
@@ -83,9 +83,9 @@ def _write(out: Path, scene: Scene, seed: int) -> pystac.Item:
     return scene_item(name, COLLECTIONS[scene.sensor], files, start=scene.time, properties=_properties(scene))
 
 
-def _write_product(out: Path, event: Event, scene: Scene, seed: int) -> pystac.Item:
+def _write_product(out: Path, event: Event, scene: Scene, seed: int, old: bool) -> pystac.Item:
     """The same pass as a SAFE product, described as any product on disk is."""
-    swath = simulate_grd(event.ground, scene.window, scene.time, seed)
+    swath = simulate_grd(event.ground, scene.window, scene.time, seed, before_ipf_2_9=old)
     return safe_item(write_safe(out / "scenes", swath, seed))
 
 

@@ -22,7 +22,8 @@ Real = NDArray[np.float64]
 
 LINE_SECONDS = 1.499191837510891e-3
 """Of a line of IW GRDH."""
-PROCESSOR = "003.71"
+PROCESSOR, OLD_PROCESSOR = "003.71", "002.84"
+"""Versions of the Instrument Processing Facility: of new products, and of the last that left border noise."""
 FIRST_ORBIT = 52_594
 """Absolute orbit of a pass of relative orbit 22 of Sentinel-1A, on the day `FIRST_DAY`."""
 FIRST_DAY = datetime(2024, 1, 19, tzinfo=UTC)
@@ -184,6 +185,9 @@ def _noise(product: _Product, polarization: str) -> Element:
     tables = product.scene.tables[polarization]
     root = Element("noise")
     _header(root, product, polarization)
+    if product.scene.before_ipf_2_9:
+        _vectors(root, "noiseVectorList", "noiseVector", product, tables, {"noiseLut": tables.noise})
+        return root
     rows = {"noiseRangeLut": tables.noise}
     _vectors(root, "noiseRangeVectorList", "noiseRangeVector", product, tables, rows)
     blocks = SubElement(root, "noiseAzimuthVectorList", count="2")
@@ -234,8 +238,9 @@ def _manifest(product: _Product, longitude: Real, latitude: Real) -> Element:
     root = Element(_tag("xfdu:XFDU"), version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/grd/standard/iwdp")
     section = SubElement(root, "metadataSection")
     processing = SubElement(_wrapped(section, "processing"), _tag("safe:processing"), name="GRD Post Processing")
+    version = OLD_PROCESSOR if product.scene.before_ipf_2_9 else PROCESSOR
     facility = SubElement(processing, _tag("safe:facility"), name="overbank simulate")
-    SubElement(facility, _tag("safe:software"), name="Sentinel-1 IPF", version=PROCESSOR)
+    SubElement(facility, _tag("safe:software"), name="Sentinel-1 IPF", version=version)
     platform = SubElement(_wrapped(section, "platform"), _tag("safe:platform"))
     _leaves(platform, {"safe:familyName": "SENTINEL-1", "safe:number": "A"})
     extension = SubElement(SubElement(platform, _tag("safe:instrument")), _tag("safe:extension"))

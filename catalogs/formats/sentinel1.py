@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -48,6 +49,8 @@ ROLES = {
     "noise": _Role("schema-noise", "annotation/calibration/noise-{}.xml", re.compile(rf"/noise-{_STEM}\.xml$")),
 }
 """By field of `Swath`."""
+FIRST_IPF_2_9 = datetime(2018, 3, 13, tzinfo=UTC)
+"""Day from which products are of IPF 2.9 [V]."""
 _KEPT_PRODUCTS = 64
 """Measurements whose metadata a process keeps: about 1 MB each."""
 
@@ -59,6 +62,15 @@ class SwathMetadata:
     annotation: Annotation
     calibration: Calibration
     noise: Noise | None
+
+    @property
+    def before_ipf_2_9(self) -> bool:
+        """Whether the product is of a processor that left noise at the borders of the image.
+
+        Told by the form of the noise file, which changed with the same version; without one by the day: archives are
+        processed anew, so the day of a pass alone says less.
+        """
+        return self.noise.before_ipf_2_9 if self.noise else self.annotation.start < FIRST_IPF_2_9
 
 
 def swath_of(measurement: str, assets: Mapping[str, str], polarization: str) -> Swath:

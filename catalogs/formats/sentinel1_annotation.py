@@ -107,6 +107,8 @@ class Noise:
     """(lines, pixels)."""
     blocks: tuple[AzimuthNoise, ...]
     """Empty before IPF 2.9: the factor is 1."""
+    before_ipf_2_9: bool = False
+    """Whether the file has the form of processors up to March 2018, which left noise at the borders of the image."""
 
 
 def parse_annotation(data: bytes, name: str, error: type[CatalogError] = ReadError) -> Annotation:
@@ -203,7 +205,7 @@ def _calibration(root: Element) -> Calibration:
 def _noise(root: Element) -> Noise:
     if root.find("noiseRangeVectorList") is None:  # before IPF 2.9
         lines, pixels, (power,) = _tables(_listed(root, "noiseVectorList", "noiseVector"), ("noiseLut",))
-        return Noise(lines, pixels, power, ())
+        return Noise(lines, pixels, power, (), before_ipf_2_9=True)
     vectors = _listed(root, "noiseRangeVectorList", "noiseRangeVector")
     lines, pixels, (power,) = _tables(vectors, ("noiseRangeLut",))
     blocks = root.findall("noiseAzimuthVectorList/noiseAzimuthVector")

@@ -35,6 +35,11 @@ NOISE_TILT_DB = 1.0
 """Difference of the noise between near and far edge; the middle is that of `S1_NOISE_DB`."""
 NOISE_RIPPLE = 0.04
 """Swing of the noise along the track, as scalloping leaves it."""
+BORDER_PIXELS, BORDER_LINES = (24, 40), 20
+"""Border noise before IPF 2.9: samples at the near edge, in the first and in the second half of the lines, where the
+sampling window has moved; and lines at the end."""
+BORDER_SHARE = 0.05
+"""Power of the border noise, of the thermal noise: low, and not zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +78,8 @@ class SwathScene:
     """First pixel of the far noise block."""
     heading: float
     """Degrees clockwise from north."""
+    before_ipf_2_9: bool = False
+    """As up to March 2018: border noise, and noise that is the same along the track and has no blocks."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +114,13 @@ class _Frame:
         return np.asarray(self.track.angle + self.track.angle_per_km * away / 1000.0)
 
 
-def simulate_grd(ground: GroundState, window: Window, time: datetime, seed: int) -> SwathScene:
+def simulate_grd(
+    ground: GroundState, window: Window, time: datetime, seed: int, before_ipf_2_9: bool = False
+) -> SwathScene:
     """Sentinel-1 GRD scene: amplitude DN, uint16, noise not subtracted, 0 where no ground was simulated.
 
     Wider than the area by 400 m at least. Tie points lie on the terrain, as those of new products do (IPF 3).
+    `before_ipf_2_9`: with the noise tables and the border noise of processors up to March 2018.
     """
     frame = _frame(ground, sentinel1_pass(seed))
     height = ground.elevation + ground.before.depth
@@ -122,19 +132,32 @@ def simulate_grd(ground: GroundState, window: Window, time: datetime, seed: int)
     gamma0 = ellipsoid_gamma0(ground, window, frame.track, seed)
     incidence = frame.incidence(away)
     stream = random_stream(seed, f"sentinel-1 speckle {window}")
-    tables = {name: _tables(frame, name) for name in gamma0}
+    ripple = 0.0 if before_ipf_2_9 else NOISE_RIPPLE
+    tables = {name: _tables(frame, name, ripple) for name in gamma0}
     dn = {}
     for name, power in gamma0.items():
         mean = ndimage.map_coordinates(power, [row, column], order=1, mode="constant", cval=np.nan)
-        factor = gamma_factor(incidence)
-        noise = noise_dn2(frame.pixels, frame.lines, name, incidence)
-        speckle = stream.gamma(S1_LOOKS, 1.0 / S1_LOOKS, mean.shape)
-        amplitude = np.round(np.sqrt((mean * factor**2 + noise) * speckle))
-        dn[name] = np.where(np.isfinite(amplitude), np.clip(amplitude, 1, 65535), 0).astype(np.uint16)
+        noise = noise_dn2(frame.pixels, frame.lines, name, incidence, ripple)
+        dn[name] = _numbers(mean * gamma_factor(incidence) ** 2 + noise, stream)
+        if before_ipf_2_9:
+            dn[name] = np.where(border(noise.shape), _numbers(BORDER_SHARE * noise, stream), dn[name])
     return SwathScene(
         window=window, time=time, dn=dn, tables=tables, split=frame.pixels // 2, heading=frame.track.heading,
-        **_tie_points(frame, ground.grid, height, seen),
+        before_ipf_2_9=before_ipf_2_9, **_tie_points(frame, ground.grid, height, seen),
     )  # fmt: skip
+
+
+def _numbers(mean: Real, stream: np.random.Generator) -> NDArray[np.uint16]:
+    """Speckled amplitudes of a mean DN², at least 1; 0 where it is not known."""
+    amplitude = np.round(np.sqrt(mean * stream.gamma(S1_LOOKS, 1.0 / S1_LOOKS, mean.shape)))
+    return np.where(np.isfinite(amplitude), np.clip(amplitude, 1, 65535), 0).astype(np.uint16)
+
+
+def border(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(lines, pixels) where an old product has border noise instead of an image."""
+    line, pixel = np.arange(shape[0])[:, None], np.arange(shape[1])
+    near = np.where(line < shape[0] // 2, *BORDER_PIXELS)
+    return np.asarray((pixel < near) | (line >= shape[0] - BORDER_LINES))
 
 
 def ellipsoid_gamma0(ground: GroundState, window: Window, track: Pass, seed: int) -> dict[str, Real]:
@@ -159,10 +182,10 @@ def gamma_factor(incidence: Real) -> Real:
     return np.asarray(BETA_FACTOR / np.sqrt(np.tan(np.radians(incidence))))
 
 
-def noise_dn2(pixels: int, lines: int, polarization: str, incidence: Real) -> Real:
-    """(lines, pixels) noise in the units of DN²."""
+def noise_dn2(pixels: int, lines: int, polarization: str, incidence: Real, ripple: float = NOISE_RIPPLE) -> Real:
+    """(lines, pixels) noise in the units of DN²; `ripple`: its swing along the track."""
     ranged = _range_noise(np.arange(pixels), pixels, polarization, incidence)
-    near, far = _azimuth_factor(np.arange(lines), lines)
+    near, far = _azimuth_factor(np.arange(lines), lines, ripple)
     factor = np.where(np.arange(pixels) < pixels // 2, near[:, None], far[:, None])
     return np.asarray(ranged * factor)
 
@@ -172,10 +195,10 @@ def _range_noise(pixel: NDArray[np.integer], pixels: int, polarization: str, inc
     return np.asarray(10.0 ** (level / 10.0) * gamma_factor(incidence) ** 2)
 
 
-def _azimuth_factor(line: NDArray[np.integer], lines: int) -> tuple[Real, Real]:
+def _azimuth_factor(line: NDArray[np.integer], lines: int, ripple: float) -> tuple[Real, Real]:
     """Of the near and of the far block, of mean 1."""
     turn = 2.0 * np.pi * line / max(lines, 1)
-    return 1.0 + NOISE_RIPPLE * np.sin(turn), 1.0 - NOISE_RIPPLE * np.sin(turn)
+    return 1.0 + ripple * np.sin(turn), 1.0 - ripple * np.sin(turn)
 
 
 def _frame(ground: GroundState, track: Pass) -> _Frame:
@@ -234,7 +257,7 @@ def _tie_points(frame: _Frame, grid: Grid, height: Real, seen: Real) -> dict[str
     }
 
 
-def _tables(frame: _Frame, polarization: str) -> SwathTables:
+def _tables(frame: _Frame, polarization: str, ripple: float) -> SwathTables:
     """Every `VECTOR_STEP` samples and at the last, as the processor writes them."""
     lines = np.linspace(0, frame.lines - 1, VECTOR_LINES).round()
     pixels = np.unique(np.append(np.arange(0, frame.pixels, VECTOR_STEP), frame.pixels - 1))
@@ -247,5 +270,5 @@ def _tables(frame: _Frame, polarization: str) -> SwathTables:
         incidence=np.tile(incidence, (lines.size, 1)),
         noise=np.tile(noise, (lines.size, 1)),
         noise_lines=noise_lines.astype(np.float64),
-        noise_factor=_azimuth_factor(noise_lines, frame.lines),
+        noise_factor=_azimuth_factor(noise_lines, frame.lines, ripple),
     )
