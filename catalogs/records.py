@@ -157,6 +157,9 @@ class Acquisition(Record):
     """Which piece of a pass: tile, burst, frame, or path and row. Two of one name are one product found twice. Empty
     where only the footprint tells the pieces apart."""
     look_side: Literal["right", "left"] | None = None
+    look_azimuth: float | None = None
+    """Degrees clockwise from north in which the radar looks in the middle of the scene. Sigma0 that is orthorectified
+    is flattened where it is known; Sentinel-1 GRD tells it by its tie points."""
     reference_only: bool = False
     """True for products that span months (annual mosaics): before and reference, never "during"."""
     usable_until: datetime | None = None

@@ -17,6 +17,7 @@ from harmonization.reasons import Reason
 from harmonization.speckle import multilook
 from pipeline.align import align
 from pipeline.errors import PipelineError
+from pipeline.flatten import Facets, facets_on, flattened
 from pipeline.ground import elevation_on
 from pipeline.mosaic import mosaic
 from pipeline.radar_angle import angle_on
@@ -49,11 +50,12 @@ def decode_radar(
 ) -> RadarBundle:
     """The bundle of a radar acquisition; arguments as of `pipeline.decode.decode`."""
     assert scene.band is not None
-    power, cell = radar_power(scene, box, science, elevation)
+    facets = facets_on(scene, box, elevation)
+    power, cell = _power_and_cell(scene, box, science, elevation, facets)
     seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
     reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
     reasons |= mask_reasons(scene, box) | late_reasons(scene, box)
-    return RadarBundle(
+    bundle = RadarBundle(
         band=scene.band,
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
@@ -66,22 +68,32 @@ def decode_radar(
         time=scene.time,
         cell=cell,
     )
+    return bundle if facets is None else flattened(bundle, facets)
 
 
 def radar_power(
     scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation = ()
 ) -> tuple[dict[str, Array], int]:
-    """Aligned, multilooked linear power by polarization, NaN where not observed; and the side of its cell in pixels.
+    """Aligned, flattened, multilooked linear power by polarization, NaN where not observed; and the side of its cell in
+    pixels.
 
     The boxcar is so many native pixels wide, then the cell is as wide as boxcar and point spread together.
     """
+    return _power_and_cell(scene, box, science, elevation, facets_on(scene, box, elevation))
+
+
+def _power_and_cell(
+    scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation, facets: Facets | None
+) -> tuple[dict[str, Array], int]:
     assert scene.band is not None
     width = science.multilook[scene.band]
     power, cells = {}, [1]
     height = _height(scene, box, elevation)
     for name in scene.polarizations:
         windows = _in_time(scene, {raster: _power(raster, box, height) for raster in scene.layers[name]}, box)
-        power[name] = multilook(mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
+        aligned = mosaic(windows, box, "continuous")
+        flat = aligned if facets is None else aligned * facets.factor
+        power[name] = multilook(flat, odd_pixels(windows, box, width))
         cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
 
