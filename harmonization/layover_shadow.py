@@ -18,11 +18,15 @@ import math
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Real = NDArray[np.float64]
 Whole = NDArray[np.int64]
+
+STRIDE = 16
+"""Places of a march that are passed over at once where no height around them can matter."""
 
 
 def cast_layover_shadow(
@@ -39,20 +43,28 @@ def cast_layover_shadow(
     wanted = tuple(side + 2 * halo for side in incidence.shape)
     if elevation.shape != wanted:
         raise ValueError(f"elevation of {elevation.shape} pixels; {wanted} are needed, {halo} around every side")
-    path = _path(azimuth, pixel, reach)
-    known = np.isfinite(elevation)
-    if not known.any():
-        return np.zeros(incidence.shape, np.bool_), np.zeros(incidence.shape, np.bool_)
-    lowest, highest = float(elevation[known].min()), float(elevation[known].max())
     tangent = np.tan(np.deg2rad(incidence.astype(np.float64)))
     heights = np.ascontiguousarray(elevation, dtype=np.float32)
-    layover, shadow = _march(heights, tangent, *path, halo, lowest, highest)
+    lowest, highest = _bounds(heights)
+    layover, shadow = _march(heights, lowest, highest, tangent, *_path(azimuth, pixel, reach), halo)
     return layover, shadow
 
 
 def halo_pixels(pixel: tuple[float, float], reach: float) -> int:
     """Pixels around an array that the march may ask for."""
     return math.ceil(reach / min(pixel)) + 1
+
+
+def _bounds(elevation: Float) -> tuple[Float, Float]:
+    """Lowest and highest of all heights that lie within `STRIDE` pixels of any pixel of a block of so many a side."""
+    rows, columns = (-(-side // STRIDE) for side in elevation.shape)
+    filled = np.full((rows * STRIDE, columns * STRIDE), np.nan, dtype=np.float32)
+    filled[: elevation.shape[0], : elevation.shape[1]] = elevation
+    blocks = filled.reshape(rows, STRIDE, columns, STRIDE)
+    lowest = np.fmin.reduce(np.fmin.reduce(blocks, axis=1), axis=2)
+    highest = np.fmax.reduce(np.fmax.reduce(blocks, axis=1), axis=2)
+    lowest[np.isnan(lowest)], highest[np.isnan(highest)] = np.inf, -np.inf
+    return ndimage.minimum_filter(lowest, 3), ndimage.maximum_filter(highest, 3)
 
 
 def _path(azimuth: float, pixel: tuple[float, float], reach: float) -> tuple[Whole, Whole, Real, int, int, Real]:
@@ -77,6 +89,8 @@ def _path(azimuth: float, pixel: tuple[float, float], reach: float) -> tuple[Who
 @numba.njit(cache=True, nogil=True)
 def _march(
     elevation: Float,
+    lowest: Float,
+    highest: Float,
     tangent: Real,
     rows: Whole,
     columns: Whole,
@@ -85,36 +99,55 @@ def _march(
     next_column: int,
     distance: Real,
     halo: int,
-    lowest: float,
-    highest: float,
 ) -> tuple[Mask, Mask]:
-    """Layover and shadow of pixels with a tangent of the incidence angle; `lowest` to `highest` bound all heights."""
+    """Layover and shadow of pixels with a tangent of the incidence angle.
+
+    `lowest`, `highest`: of `_bounds`, which save time and change nothing.
+    """
     layover, shadow = np.zeros(tangent.shape, np.bool_), np.zeros(tangent.shape, np.bool_)
+    bottom, top = lowest.min(), highest.max()
     for row in range(tangent.shape[0]):
         for column in range(tangent.shape[1]):
             y, x, slope = row + halo, column + halo, tangent[row, column]
             own = float(elevation[y, x])
             if math.isnan(own) or math.isnan(slope):
                 continue
-            for step in range(distance.size):
-                front, sight = distance[step] * slope, distance[step] / slope
-                # Where no height can reach them any more the march ends: the answer is that of the whole reach.
-                if own + front > highest and own - front < lowest and own + sight >= highest:
+            over, dark = False, False
+            for start in range(0, distance.size, STRIDE):
+                middle, end = min(start + STRIDE // 2, distance.size - 1), min(start + STRIDE, distance.size)
+                if _clear(over, dark, own, distance[start] * slope, distance[start] / slope, bottom, top, top):
                     break
-                far = _height(elevation, y, x, rows[step], columns[step], share[step], next_row, next_column, 1)
-                near = _height(elevation, y, x, rows[step], columns[step], share[step], next_row, next_column, -1)
-                layover[row, column] |= far >= own + front or near <= own - front
-                shadow[row, column] |= near > own + sight
-                if layover[row, column] and shadow[row, column]:
-                    break
+                # All places of a stride lie within its width of the middle one.
+                far = highest[(y + rows[middle]) // STRIDE, (x + columns[middle]) // STRIDE]
+                near = (y - rows[middle]) // STRIDE, (x - columns[middle]) // STRIDE
+                for step in range(start, end):
+                    front, sight = distance[step] * slope, distance[step] / slope
+                    if _clear(over, dark, own, front, sight, lowest[near], far, highest[near]):
+                        break
+                    place = rows[step], columns[step], share[step]
+                    behind = _height(elevation, y, x, place, next_row, next_column, 1)
+                    before = _height(elevation, y, x, place, next_row, next_column, -1)
+                    over |= behind >= own + front or before <= own - front
+                    dark |= before > own + sight
+            layover[row, column], shadow[row, column] = over, dark
     return layover, shadow
 
 
 @numba.njit(cache=True, nogil=True)
+def _clear(
+    over: bool, dark: bool, own: float, front: float, sight: float, low_near: float, high_far: float, high_near: float
+) -> bool:
+    """Whether heights within these bounds, from this distance on, can make no difference to a pixel."""
+    no_layover = over or (own + front > high_far and own - front < low_near)
+    return no_layover and (dark or own + sight >= high_near)
+
+
+@numba.njit(cache=True, nogil=True)
 def _height(
-    elevation: Float, y: int, x: int, row: int, column: int, share: float, next_row: int, next_column: int, side: int
+    elevation: Float, y: int, x: int, place: tuple[int, int, float], next_row: int, next_column: int, side: int
 ) -> float:
     """Height of a place of the path (side 1) or of the one across the pixel (side -1); NaN where not known."""
+    row, column, share = place
     first = float(elevation[y + side * row, x + side * column])
     if share == 0.0:
         return first
