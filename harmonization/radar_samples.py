@@ -140,4 +140,7 @@ def table_of(bundle: RadarBundle, polarization: str, prior: Backscatter, std: fl
     edges = class_mean(prior, np.asarray(bundle.angle_range), bundle.quantity)
     reach = 0.0 if std == prior.std else 8.0
     span = (float(edges.min()) - reach - 2.0, float(edges.max()) + reach + 2.0)
-    return likelihood_table(std, bundle.looks, float(np.nanmedian(bundle.noise[polarization])), span)
+    noise = float(np.nanmedian(bundle.noise[polarization]))
+    if np.ndim(bundle.noise[polarization]):
+        noise = float(f"{noise:.1g}")  # coarse, so that units agree
+    return likelihood_table(std, bundle.looks, noise, span)

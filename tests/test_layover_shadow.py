@@ -72,7 +72,7 @@ def slow(
 @pytest.mark.parametrize("azimuth", [79.9, 283.0, 100.1, 350.0, 45.0, 200.0])
 @pytest.mark.parametrize("pixel", [(10.0, 10.0), (20.0, 12.0)])
 def test_rough_terrain_as_the_slow_way_has_it(azimuth: float, pixel: tuple[float, float]) -> None:
-    reach, theta = 300.0, 38.5
+    reach, theta = 500.0, 38.5
     halo = halo_pixels(pixel, reach)
     stream = np.random.default_rng(int(azimuth))
     noise = ndimage.gaussian_filter(stream.normal(size=(20 + 2 * halo, 24 + 2 * halo)), 3.0)

@@ -248,7 +248,8 @@ def test_map_is_as_good_as_that_of_the_corrected_product(
 ) -> None:
     scores = {}
     for kind, folder in floods.items():
-        map_flood(job(folder, tmp_path / kind, methods=METHODS), tmp_path / kind / "run")
+        ground = {"elevation": str(folder / "elevation.tif")}
+        map_flood(job(folder, tmp_path / kind, methods=METHODS, **ground), tmp_path / kind / "run")
         compared = compare_run(tmp_path / kind / "run", folder / "truth.tif")["methods"]
         scores[kind] = {name: compared[name]["flood_iou"] for name in METHODS}
     print(scores)
@@ -257,9 +258,10 @@ def test_map_is_as_good_as_that_of_the_corrected_product(
 
 
 def test_units_of_a_swath_meet_without_a_seam(floods: dict[Sentinel1, Path], tmp_path: Path) -> None:
-    """Four units of 128 pixels give the bytes of one of 256."""
+    """Four units of 128 pixels give the bytes of one of 256, flattened by an elevation that reaches over them all."""
+    told = {"methods": METHODS, "elevation": str(floods["safe"] / "elevation.tif")}
     for tile in (128, 256):
-        map_flood(job(floods["safe"], tmp_path / str(tile), tile=tile, methods=METHODS), tmp_path / str(tile) / "run")
+        map_flood(job(floods["safe"], tmp_path / str(tile), tile=tile, **told), tmp_path / str(tile) / "run")
     (whole,) = finished_units(tmp_path / "256" / "run")
     parts = list(finished_units(tmp_path / "128" / "run"))
     assert len(parts) == 4
