@@ -158,8 +158,8 @@ class Acquisition(Record):
     where only the footprint tells the pieces apart."""
     look_side: Literal["right", "left"] | None = None
     look_azimuth: float | None = None
-    """Degrees clockwise from north in which the radar looks in the middle of the scene. Sigma0 that is orthorectified
-    is flattened where it is known; Sentinel-1 GRD tells it by its tie points."""
+    """Degrees clockwise from north in which the radar looks in the middle of the scene. Where it is known, sigma0 is
+    taken for orthorectified with its angle on the ellipsoid, and flattened. Sentinel-1 GRD tells it by tie points."""
     reference_only: bool = False
     """True for products that span months (annual mosaics): before and reference, never "during"."""
     usable_until: datetime | None = None

@@ -50,7 +50,8 @@ class Facets:
 def facets_on(scene: Acquisition, box: GeoBox, elevation: Sequence[RasterLayer]) -> Facets | None:
     """The facets of a product that is to be flattened; None of one that is already, or that cannot be.
 
-    Where the elevation is not known the ground counts as level. Raises `ReadError`, which names the file.
+    Where the elevation of a pixel or of one of its eight neighbours is not known the ground counts as level. Raises
+    `ReadError`, which names the file.
     """
     azimuth = look_azimuth_on(scene, box, tuple(elevation)) if elevation else None
     incidence = None if azimuth is None else angle_on(scene, box)

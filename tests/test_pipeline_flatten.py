@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 from scenes import NOON, grid, plain, radar_scene, science, write_tiff
 
-from catalogs.records import Acquisition, RasterLayer
+from catalogs.formats.sentinel1 import swath_metadata
+from catalogs.records import Acquisition, RasterLayer, Swath
 from harmonization.bundle import RadarBundle
 from harmonization.flattening import flatten_factor
 from harmonization.geometry import local_incidence
 from harmonization.reasons import Reason
 from pipeline.decode import decode
-from pipeline.flatten import look_azimuth_on
+from pipeline.flatten import _swath_azimuth, look_azimuth_on
 from pipeline.weigh import weigh
 
 SIDE, THETA, AZIMUTH = 48, 38.5, 80.0
@@ -154,3 +156,25 @@ def test_parts_of_a_grid_are_the_bytes_of_the_whole(tmp_path: Path) -> None:
                 (part.noise["HH"], whole.noise["HH"]),
             ):
                 assert np.array_equal(np.asarray(one), np.asarray(other)[rows, columns], equal_nan=True)
+
+
+def test_a_real_product_looks_where_its_tie_points_say(shared: Path) -> None:
+    """4° from where `platformHeading`, the heading of the orbit in space, has it; the same over all tie points."""
+    root = next((shared / "data" / "sentinel1").glob("*.SAFE"))
+    files = {
+        "annotation": next(root.glob("annotation/*-vv-*.xml")),
+        "calibration": next(root.glob("annotation/calibration/calibration-*-vv-*.xml")),
+    }
+    layer = RasterLayer(
+        href=str(root / "measurement.tif"), encoding="calibrated", swath=Swath(**{k: str(v) for k, v in files.items()})
+    )
+    annotation = swath_metadata(layer).annotation
+    azimuth = _swath_azimuth((layer,), "EPSG:32631")
+    assert azimuth == pytest.approx(79.89, abs=0.01)
+    assert azimuth - (annotation.heading + 90.0) % 360.0 == pytest.approx(4.05, abs=0.1)
+    x, y = Transformer.from_crs(4326, 32631, always_xy=True).transform(
+        annotation.grid.longitude, annotation.grid.latitude
+    )
+    steps = np.degrees(np.arctan2(np.diff(x, axis=1), np.diff(y, axis=1)))
+    np.testing.assert_allclose(steps, azimuth, atol=0.15)
+    assert _swath_azimuth((layer,), "EPSG:32632") == pytest.approx(azimuth + 4.2, abs=0.3), "the north of another zone"
