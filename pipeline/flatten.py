@@ -57,28 +57,40 @@ def facets_on(scene: Acquisition, box: GeoBox, elevation: Sequence[RasterLayer])
     incidence = None if azimuth is None else angle_on(scene, box)
     if azimuth is None or incidence is None:
         return None
+    ground = _ground_on(box, elevation, incidence, azimuth)
+    place = incidence, ground.east, ground.north, azimuth
+    factor = flatten_factor(*place)
+    if scene.quantity == "sigma0":
+        factor = factor / np.cos(np.deg2rad(incidence))
+    steep = np.isfinite(incidence) & ~flatten_valid(*place)
+    told = ((ground.layover, Reason.LAYOVER), (ground.shadow, Reason.RADAR_SHADOW), (steep, Reason.OUTSIDE_MODEL))
+    return Facets(
+        factor=np.where(ground.layover | ground.shadow, np.float32(np.nan), factor).astype(np.float32),
+        angle=local_incidence(*place).astype(np.float32),
+        reasons=np.sum([np.where(where, np.uint16(why), np.uint16(0)) for where, why in told], axis=0, dtype=np.uint16),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """Rises to the east and north, 0 where not known, and what hides the ground; all (y, x)."""
+
+    east: Array
+    north: Array
+    layover: NDArray[np.bool_]
+    shadow: NDArray[np.bool_]
+
+
+def _ground_on(box: GeoBox, elevation: Sequence[RasterLayer], incidence: Array, azimuth: float) -> _Ground:
     pixel = abs(box.resolution.y), abs(box.resolution.x)
     halo = halo_pixels(pixel, REACH)
     height = elevation_on(elevation, box.pad(halo))
     layover, shadow = cast_layover_shadow(height, incidence, azimuth, pixel, REACH)
     near = slice(halo - 1, 1 - halo)
-    east, north = terrain_rise(height[near, near], pixel)
-    known = np.isfinite(east)
-    east, north = np.where(known, east, np.float32(0.0)), np.where(known, north, np.float32(0.0))
+    east, north = (np.nan_to_num(rise, nan=0.0) for rise in terrain_rise(height[near, near], pixel))
     layover |= active_layover(incidence, east, north, azimuth)
     shadow |= active_shadow(incidence, east, north, azimuth)
-    factor = flatten_factor(incidence, east, north, azimuth)
-    if scene.quantity == "sigma0":
-        factor = factor / np.cos(np.deg2rad(incidence))
-    reasons = np.where(layover, np.uint16(Reason.LAYOVER), np.uint16(0))
-    reasons |= np.where(shadow, np.uint16(Reason.RADAR_SHADOW), np.uint16(0))
-    steep = np.isfinite(incidence) & ~flatten_valid(incidence, east, north, azimuth)
-    reasons |= np.where(steep, np.uint16(Reason.OUTSIDE_MODEL), np.uint16(0))
-    return Facets(
-        factor=np.where(layover | shadow, np.float32(np.nan), factor).astype(np.float32),
-        angle=local_incidence(incidence, east, north, azimuth).astype(np.float32),
-        reasons=reasons,
-    )
+    return _Ground(east, north, layover, shadow)
 
 
 def flattened(bundle: RadarBundle, facets: Facets) -> RadarBundle:
