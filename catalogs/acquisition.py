@@ -202,6 +202,7 @@ def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
         "absolute_orbit": absolute,
         "part": part_of(item.id, collection.sensor, properties),
         "look_side": side if side in ("right", "left") and collection.kind == "radar" else None,
+        "look_azimuth": properties.get("view:azimuth") if collection.kind == "radar" else None,
         "angle_range": properties.get("overbank:angle_range", _mode_angles(properties, collection)),
     }
 

@@ -163,6 +163,9 @@ class Acquisition(Record):
     view_zenith: float | None = None
     view_azimuth: float | None = None
     """Degrees of the satellite, seen from the ground."""
+    look_azimuth: float | None = None
+    """Degrees clockwise from north in which the radar looks in the middle of the scene. Where it is known, sigma0 is
+    taken for orthorectified with its angle on the ellipsoid, and flattened. Sentinel-1 GRD tells it by tie points."""
     reference_only: bool = False
     """True for products that span months (annual mosaics): before and reference, never "during"."""
     usable_until: datetime | None = None

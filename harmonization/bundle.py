@@ -29,10 +29,10 @@ class RadarBundle:
     power: Mapping[str, Float]
     """By polarization ("VV", "VH", "HH", "HV"): (y, x) linear power; NaN is not observed, negatives are samples."""
     quantity: Quantity
-    """What `power` is: gamma0 (terrain-corrected; of the ellipsoid where the product is Sentinel-1 GRD) or sigma0 of
-    the ellipsoid."""
+    """What `power` is: gamma0 (terrain-corrected; of the ellipsoid where no elevation is known for Sentinel-1 GRD) or
+    sigma0 of the ellipsoid."""
     angle: Float | None
-    """(y, x) local incidence angle in degrees (of Sentinel-1 GRD that on the ellipsoid), NaN where unknown;
+    """(y, x) local incidence angle in degrees (on the ellipsoid where the ground is not known), NaN where unknown;
     None where the product has none."""
     angle_range: tuple[float, float]
     """Near and far angle of the mode in degrees: what is marginalized where `angle` is unknown."""

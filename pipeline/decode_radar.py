@@ -17,6 +17,7 @@ from harmonization.reasons import Reason
 from harmonization.speckle import multilook
 from pipeline.align import align
 from pipeline.errors import PipelineError
+from pipeline.flatten import Facets, facets_on, flattened
 from pipeline.ground import elevation_on
 from pipeline.mosaic import mosaic
 from pipeline.radar_angle import angle_on
@@ -53,10 +54,11 @@ def decode_radar(
     """The bundle of a radar acquisition; arguments as of `pipeline.decode.decode`."""
     assert scene.band is not None
     height = _height(scene, box, elevation)
+    facets = facets_on(scene, box, elevation)
     pieces = _pieces(scene, box, height)
-    power, cell = _aligned(pieces, box, science.multilook[scene.band])
+    power, cell = _aligned(pieces, box, science.multilook[scene.band], facets)
     reasons = _unseen(pieces, power, box) | mask_reasons(scene, box) | late_reasons(scene, box)
-    return RadarBundle(
+    bundle = RadarBundle(
         band=scene.band,
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
@@ -69,17 +71,20 @@ def decode_radar(
         time=scene.time,
         cell=cell,
     )
+    return bundle if facets is None else flattened(bundle, facets)
 
 
 def radar_power(
     scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation = ()
 ) -> tuple[dict[str, Array], int]:
-    """Aligned, multilooked linear power by polarization, NaN where not observed; and the side of its cell in pixels.
+    """Aligned, flattened, multilooked linear power by polarization, NaN where not observed; and the side of its cell in
+    pixels.
 
     The boxcar is so many native pixels wide, then the cell is as wide as boxcar and point spread together.
     """
     assert scene.band is not None
-    return _aligned(_pieces(scene, box, _height(scene, box, elevation)), box, science.multilook[scene.band])
+    pieces = _pieces(scene, box, _height(scene, box, elevation))
+    return _aligned(pieces, box, science.multilook[scene.band], facets_on(scene, box, elevation))
 
 
 def _pieces(scene: Acquisition, box: GeoBox, height: Array | None) -> Pieces:
@@ -90,11 +95,13 @@ def _pieces(scene: Acquisition, box: GeoBox, height: Array | None) -> Pieces:
     }
 
 
-def _aligned(pieces: Pieces, box: GeoBox, width: float) -> tuple[dict[str, Array], int]:
+def _aligned(pieces: Pieces, box: GeoBox, width: float, facets: Facets | None) -> tuple[dict[str, Array], int]:
     """As `radar_power`; `width`: native pixels of the boxcar."""
     power, cells = {}, [1]
     for name, windows in pieces.items():
-        power[name] = multilook(mosaic(windows, box, "continuous"), odd_pixels(windows, box, width))
+        aligned = mosaic(windows, box, "continuous")
+        flat = aligned if facets is None else aligned * facets.factor
+        power[name] = multilook(flat, odd_pixels(windows, box, width))
         cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
     return power, max(cells)
 

@@ -70,6 +70,9 @@ class Job(Record):
     catalog; without it the "before" scenes tell."""
     elevation: CollectionId | Path | None = None
     """Elevation: a raster in metres, or the id of an elevation collection of the catalog."""
+    flattening: Literal["facet", "sarsen"] = "facet"
+    """How Sentinel-1 GRD is flattened where `elevation` is known: by facets, for slopes below 15°; or in mountains by
+    range and Doppler (the extra `mountains`), from whole SAFE products on this disk."""
     weights: Path | None = None
     """Folder of a network's weights and contract; by default the one shipped."""
     science: str = "2026-11"
@@ -82,6 +85,12 @@ class Job(Record):
                 raise ValueError(f"{name}: {window[0]} is later than {window[1]}; write the earlier day first")
         if self.before is not None and span(self.before)[1] >= span(self.during)[0]:
             raise ValueError(f"before: ends {self.before[1]}, not before the flood window opens ({self.during[0]})")
+        return self
+
+    @model_validator(mode="after")
+    def _ground_to_flatten_by(self) -> Self:
+        if self.flattening == "sarsen" and self.elevation is None:
+            raise ValueError("flattening: sarsen needs an elevation; name one, or leave the field out")
         return self
 
     @model_validator(mode="after")

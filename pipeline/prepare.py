@@ -90,7 +90,7 @@ def _placing(scene: Acquisition, elevation: tuple[RasterLayer, ...]) -> list[str
     if offset is None:
         why = "its tie points and the elevation cannot be brought together"
         return [f"{scene.id}: placed by its tie points alone, for {why}"]
-    return [f"{scene.id}: placed by the elevation, raised by {offset:.0f} m to the surface of its tie points"]
+    return [f"{scene.id}: placed and flattened by the elevation, {offset:+.0f} m to the surface of its tie points"]
 
 
 def sample_boxes(plan: Plan, scene: Acquisition | None = None) -> list[GeoBox]:

@@ -22,6 +22,7 @@ from pipeline.examine import FINDINGS, examine_plan, read_examined, write_examin
 from pipeline.export import RUN_ID, publish_run
 from pipeline.job import Record
 from pipeline.ledger import UNITS, alone_in, clear_leftovers, is_done, read_item, unit_folder
+from pipeline.mountains import flatten_plan
 from pipeline.observe import Prepared
 from pipeline.plan import Plan
 from pipeline.prepare import prepare
@@ -31,6 +32,8 @@ from workflows.plan import network_of, plan_job
 
 Say = Callable[[str], None]
 PREPARED = "prepared.json"
+FLATTENED = "flattened"
+"""Folder of scenes that are flattened by range and Doppler."""
 NETWORK_PIXEL_M = 10.0
 """Metres of the simulated scenes that the shipped network learnt from."""
 
@@ -77,6 +80,8 @@ def map_flood(
     clock["examine"] = perf_counter()
     plan = _examined(plan, out, say)
     clock["prepare"] = perf_counter()
+    if job.flattening == "sarsen":
+        plan = flatten_plan(plan, out / FLATTENED, lambda text: say(f"flatten: {text}"))
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
     has_reference = job.reference_water is not None or bool(plan.before)
