@@ -42,7 +42,7 @@ QUIET = 1e-9
 
 
 def look(band: str, power_db: Any, **changes: Any) -> RadarBundle:
-    """One row of co-polar power (dB) in sigma0 at 38.5 degrees with hardly a noise floor, one hundred looks."""
+    """One row of co-polar power (dB) in sigma0 at 38.5 degrees with hardly a noise floor, ten looks."""
     levels = np.atleast_2d(np.asarray(power_db, dtype=np.float64))
     polarization = {"C": "VV", "L": "HH"}[band]
     told: dict[str, Any] = {
@@ -53,7 +53,7 @@ def look(band: str, power_db: Any, **changes: Any) -> RadarBundle:
         "angle_range": (30.0, 45.0),
         "noise": {polarization: QUIET},
         "denoised": False,
-        "looks": 100.0,
+        "looks": 10.0,
         "reasons": np.zeros(levels.shape, dtype=np.uint16),
         "time": NOON,
     }
@@ -87,8 +87,7 @@ def test_the_average_by_hand() -> None:
     assert std[0] == pytest.approx(np.sqrt(7.0))
 
 
-@pytest.mark.parametrize("quantity", ["sigma0", "gamma0"])
-@pytest.mark.parametrize("angle", [30.0, 38.5, 44.0])
+@pytest.mark.parametrize(("quantity", "angle"), [("gamma0", 31.0), ("gamma0", 44.0), ("sigma0", 31.0)])
 def test_the_level_is_the_slow_sum_over_classes(quantity: Any, angle: float) -> None:
     noise = 10.0**-2.6
     seen = look("L", [-22.0, -14.0, -8.0], quantity=quantity, noise={"HH": noise})
@@ -146,7 +145,7 @@ def test_a_noise_layer_is_read_pixel_by_pixel() -> None:
         ({"angle": np.array([[24.9]], dtype=np.float32)}, False),
         ({"angle": np.array([[25.1]], dtype=np.float32)}, True),
         ({"angle": None}, True),
-        ({"angle": None, "angle_range": (8.0, 70.0)}, False),
+        ({"angle": None, "angle_range": (20.0, 45.0)}, False),
     ],
 )
 def test_validity(changes: dict[str, Any], valid: bool) -> None:
@@ -287,7 +286,7 @@ def test_channels_come_in_the_order_asked_for_and_only_when_asked() -> None:
 
 def test_a_run_writes_the_layer_when_asked_and_maps_the_same_flood(tmp_path: Path) -> None:
     simulate(tmp_path, 64, 3)
-    told = yaml.safe_load((tmp_path / "job.yaml").read_text()) | {"methods": ["physics"]}
+    told = yaml.safe_load((tmp_path / "job.yaml").read_text()) | {"methods": ["physics"], "sensors": ["alos-2", "sentinel-1"], "before": None}
     runs = {}
     for name, extra in (("with", ["harmonized"]), ("without", [])):
         job = tmp_path / f"{name}.yaml"
@@ -298,7 +297,7 @@ def test_a_run_writes_the_layer_when_asked_and_maps_the_same_flood(tmp_path: Pat
     assert not (runs["without"] / "harmonized.tif").exists()
     with rasterio.open(runs["with"] / "harmonized.tif") as source:
         values = source.read(masked=True).astype(np.float64) * source.scales[0]
-        assert source.descriptions[0] == "sentinel-1 C-VV-equivalent sigma0"
+        assert source.descriptions[2] == "sentinel-1 C-VV-equivalent sigma0"
         assert source.units[0] == "dB"
     assert values.shape == (4, 64, 64)
     for level, std in (values[:2], values[2:]):
