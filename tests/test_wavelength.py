@@ -286,7 +286,11 @@ def test_channels_come_in_the_order_asked_for_and_only_when_asked() -> None:
 
 def test_a_run_writes_the_layer_when_asked_and_maps_the_same_flood(tmp_path: Path) -> None:
     simulate(tmp_path, 64, 3)
-    told = yaml.safe_load((tmp_path / "job.yaml").read_text()) | {"methods": ["physics"], "sensors": ["alos-2", "sentinel-1"], "before": None}
+    told = yaml.safe_load((tmp_path / "job.yaml").read_text()) | {
+        "methods": ["physics"],
+        "sensors": ["alos-2", "sentinel-1"],
+        "before": None,
+    }
     runs = {}
     for name, extra in (("with", ["harmonized"]), ("without", [])):
         job = tmp_path / f"{name}.yaml"
