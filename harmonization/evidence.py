@@ -75,7 +75,7 @@ def _channel(llr: ArrayLike, wet: ArrayLike, dry: ArrayLike) -> Real:
     """ln[(wet·e^L + 1 - wet)/(dry·e^L + 1 - dry)], written so that no L overflows."""
     level = np.asarray(llr, dtype=np.float64)
     wet, dry = np.asarray(wet, dtype=np.float64), np.asarray(dry, dtype=np.float64)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a certain channel; NaN stays NaN
         upper = np.logaddexp(np.log(wet) + level, np.log1p(-wet))
         lower = np.logaddexp(np.log(dry) + level, np.log1p(-dry))
     return np.asarray(upper - lower)
