@@ -21,6 +21,7 @@ from harmonization.radar_samples import class_prior
 from harmonization.reasons import BLINDING, Reason
 
 Mask = NDArray[np.bool_]
+Real = NDArray[np.float64]
 
 REFERENCE_CHANNEL = "C-VV"
 HARMONIZED = ("open_water", "water_wind10", "bare_dry", "bare_wet", "bare_rough_wet", "grass_crop", "forest")
@@ -35,6 +36,8 @@ LEAST_ANGLE = 25.0
 """Degrees; below, quasi-specular return makes water bright and no slope of the table holds."""
 UNFIT = BLINDING | Reason.URBAN | Reason.OUTSIDE_MODEL
 """Reasons that make the harmonized level invalid."""
+STRIP_PIXELS = 2**18
+"""Pixels at a time: seven classes in double precision would fill the memory of a large unit."""
 
 STABLE_GAMMA0 = {"C-VV": -6.5, "C-VH": -12.5, "L-HH": -5.83}
 """dB of dense evergreen forest. L-HH -5.83 +- 0.23 [V] (JERS-1 over the Amazon, SMAP L1 radar ATBD table 14);
@@ -75,10 +78,21 @@ def harmonize(bundle: RadarBundle, log_odds: ArrayLike) -> Harmonized:
     `harmonized_valid`.
     """
     posterior = class_posteriors(bundle, log_odds)
+    level, std = np.empty((2, *bundle.reasons.shape), dtype=np.float32)
+    step = max(1, STRIP_PIXELS // bundle.reasons.shape[1])
+    for start in range(0, level.shape[0], step):
+        rows = slice(start, start + step)
+        moved, errors = _moved(bundle, rows)
+        level[rows], std[rows] = class_average(moved, errors, np.stack([posterior[name][rows] for name in HARMONIZED]))
+    return Harmonized(level, std, harmonized_valid(bundle, posterior, std))
+
+
+def _moved(bundle: RadarBundle, rows: slice) -> tuple[Real, Real]:
+    """Of some rows, (class, y, x): the level in the terms of C-VV if the pixel is of that class, and its variance."""
     polarization = copolar(bundle.power)
-    angle, angle_std = _angles(bundle)
-    noise = np.asarray(bundle.noise[polarization], dtype=np.float64)
-    measured = bundle.power[polarization] + (noise if bundle.denoised else 0.0)
+    angle, angle_std = (values[rows] for values in _angles(bundle))
+    noise = np.broadcast_to(bundle.noise[polarization], bundle.reasons.shape)[rows].astype(np.float64)
+    measured = bundle.power[polarization][rows] + (noise if bundle.denoised else 0.0)
     decibels = 10.0 * np.log10(np.maximum(measured, 1e-6))
     moved, errors = [], []
     for name in HARMONIZED:
@@ -86,8 +100,7 @@ def harmonize(bundle: RadarBundle, log_odds: ArrayLike) -> Harmonized:
         expected = 10.0 ** (class_mean(own, angle, bundle.quantity) / 10.0) + noise
         moved.append(decibels + BACKSCATTER[name][REFERENCE_CHANNEL].mean - 10.0 * np.log10(expected))
         errors.append(MODEL_STD**2 + (own.slope * angle_std) ** 2)
-    level, std = class_average(np.stack(moved), np.stack(errors), np.stack([posterior[name] for name in HARMONIZED]))
-    return Harmonized(level, std, harmonized_valid(bundle, posterior, std))
+    return np.stack(moved), np.stack(errors)
 
 
 def harmonized_valid(bundle: RadarBundle, posterior: dict[str, Float], std: Float) -> Mask:
@@ -112,7 +125,7 @@ def class_posteriors(bundle: RadarBundle, log_odds: ArrayLike) -> dict[str, Floa
     priors = {name: states[state] + np.float32(np.log(share)) for name, (state, share) in shares.items()}
     terms = np.stack([told[name] + priors[name] for name in shares])
     terms -= terms.max(axis=0)
-    weights = np.exp(terms)
+    weights = np.exp(terms, out=terms)
     weights /= weights.sum(axis=0)
     return dict(zip(shares, weights, strict=True))
 
@@ -132,7 +145,7 @@ def class_average(levels: ArrayLike, variances: ArrayLike, weights: ArrayLike) -
     return mean.astype(np.float32), np.sqrt(variance).astype(np.float32)
 
 
-def _angles(bundle: RadarBundle) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _angles(bundle: RadarBundle) -> tuple[Real, Real]:
     """(y, x) degrees of incidence, and their standard deviation: 0 where known, that of the mode's range elsewhere."""
     near, far = bundle.angle_range
     given = np.full(bundle.reasons.shape, np.nan) if bundle.angle is None else bundle.angle.astype(np.float64)
