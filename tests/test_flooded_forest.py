@@ -19,8 +19,8 @@ from benchmarks.flooded_forest import (
 
 @pytest.fixture(scope="module")
 def flood() -> Stand:
-    one = stand(2, 192)
-    assert one.flooded.sum() > 60
+    one = stand(2, 256)
+    assert one.flooded.sum() > 100
     assert (one.forest & ~one.flooded).sum() > 100
     return one
 

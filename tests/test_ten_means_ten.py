@@ -304,7 +304,7 @@ def test_half_weight_of_cross_polarization(band: Band, polarizations: tuple[str,
         evidence = weigh_radar(band, radar_of_table(rng, kind, band, polarizations, common))
         world = World(state, {band: evidence}, {})
         cost = {wet: max(errors(world, band, wet, world.free(band))) for wet in WET}
-        print(f"{band} dual, {common:.2f} of the variance in common: " + str({w: round(c, 4) for w, c in cost.items()}))
+        print(f"{band} dual, {common:.2f} of the variance in common:", {w: round(float(c), 4) for w, c in cost.items()})
         assert max(cost.values()) < 0.02
 
 
@@ -333,7 +333,7 @@ def test_a_class_blind_shift_in_decibel_is_the_wrong_way() -> None:
         moved = replace(told, band="C", power=power, noise={"VV": float(power_from_decibel(NOISE_DB["VV"]))})
         wrong = World(world.state, {"L": weigh_radar("L", moved)}, {})
         worst[shift] = max(errors(wrong, "L", wet, everywhere)[0] for wet in WET)
-    print("class-blind shift of L-HH to C-VV, worst ECE by dB:", {k: round(v, 3) for k, v in worst.items()})
+    print("class-blind shift of L-HH to C-VV, worst ECE by dB:", {k: round(float(v), 3) for k, v in worst.items()})
     assert min(worst.values()) >= 0.05
 
 
@@ -435,7 +435,8 @@ def test_forward_models_judged_by_the_table(band: Band) -> None:
         world = World(state, {band: weigh_radar(band, look)}, {})
         told[name] = {wet: errors(world, band, wet, world.free(band))[0] for wet in WET}
         print(
-            f"{band}, forward world judged by the means of the {name}:", {w: round(e, 4) for w, e in told[name].items()}
+            f"{band}, forward world judged by the means of the {name}:",
+            {w: round(float(e), 4) for w, e in told[name].items()},
         )
     gaps = {
         name: round(prior.mean - BACKSCATTER[name][f"{band}-{like}"].mean, 1) for name, prior in moved[like].items()
