@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from harmonization import three_states
 from harmonization.bundle import Evidence
 from harmonization.reasons import Reason
 
@@ -150,32 +151,14 @@ def doubt_states(llr: Array, crossover: ArrayLike) -> Array:
     `llr` (2, ...) of open water and flooded vegetation against dry. Done jointly, for two ratios capped one by one
     would tie: what a sensor knows of water against vegetation would be lost.
     """
-    levels = _with_dry(llr)
     share = np.minimum(np.asarray(crossover, dtype=np.float64), UNINFORMATIVE)  # beyond, its negative would speak
-    with np.errstate(divide="ignore"):
-        stay, stray = np.log1p(-1.5 * share), np.log(0.5 * share)
-    mixed = np.logaddexp(stay + levels, stray + np.logaddexp.reduce(levels, axis=0))
-    return _against_dry(mixed)
+    return three_states.doubted(llr, share)
 
 
 def relax_states(llr: Array, hours: ArrayLike, belief: Belief) -> Array:
     """`relax` for three states at once: the state then was the state now, or (1 - rho) any state by its prior."""
-    levels = _with_dry(llr)
-    rho = np.exp(-np.abs(np.asarray(hours, dtype=np.float64)) / belief.memory_hours)
     shares = np.log([1.0 - belief.water - belief.vegetation, belief.water, belief.vegetation])
-    anything = np.logaddexp.reduce(levels + shares.reshape(3, *[1] * (levels.ndim - 1)), axis=0)
-    with np.errstate(divide="ignore"):
-        mixed = np.logaddexp(np.log(rho) + levels, np.log1p(-rho) + anything)
-    return _against_dry(mixed)
-
-
-def _with_dry(llr: Array) -> NDArray[np.float64]:
-    levels = np.asarray(llr, dtype=np.float64)
-    return np.concatenate([np.zeros_like(levels[:1]), levels])
-
-
-def _against_dry(levels: NDArray[np.float64]) -> Array:
-    return np.asarray(levels[1:] - levels[0], dtype=np.float32)
+    return three_states.aged(llr, -np.abs(np.asarray(hours, dtype=np.float64)) / belief.memory_hours, shares)
 
 
 def stand_support(vegetation: Array, stationary: float, step: int) -> Array:

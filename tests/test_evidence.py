@@ -127,6 +127,20 @@ def test_three_states_reduce_to_two_where_one_state_cannot_be() -> None:
     assert got == pytest.approx(relax(LEVELS, 24.0, 0.05, 72.0), abs=1e-5)
 
 
+def test_three_states_are_the_slow_sums() -> None:
+    # In plain numbers, pixel by pixel, with an own crossover and age each.
+    rng = np.random.default_rng(21)
+    llr = rng.normal(0.0, 8.0, (2, 4, 5)).astype(np.float32)
+    crossover, hours = rng.uniform(0.0, 2.0 / 3.0, (4, 5)), rng.uniform(-200.0, 200.0, (4, 5))
+    odds = np.exp(np.concatenate([np.zeros((1, 4, 5)), llr.astype(np.float64)]))
+    mixed = (1.0 - 1.5 * crossover) * odds + 0.5 * crossover * odds.sum(axis=0)
+    assert doubt_states(llr, crossover) == pytest.approx(np.log(mixed[1:] / mixed[0]), abs=1e-5)
+    belief = Belief(water=0.2, vegetation=0.1, memory_hours=50.0)
+    rho = np.exp(-np.abs(hours) / 50.0)
+    later = rho * odds + (1.0 - rho) * np.tensordot([0.7, 0.2, 0.1], odds, axes=1)
+    assert relax_states(llr, hours, belief) == pytest.approx(np.log(later[1:] / later[0]), abs=1e-5)
+
+
 def test_three_states_without_doubt_or_age_are_left_alone() -> None:
     llr = np.random.default_rng(3).normal(0.0, 8.0, (2, 200)).astype(np.float32)
     assert doubt_states(llr, 0.0) == pytest.approx(llr, abs=1e-5)
