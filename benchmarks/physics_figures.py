@@ -8,9 +8,12 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from benchmarks.flooded_forest import BOTH, best_threshold, scores, smoothed, stand, wet_by_evidence
 from harmonization.bundle import Band, RadarBundle
 from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE
 from harmonization.dielectric import soil_permittivity, water_permittivity
@@ -108,6 +111,31 @@ def cap_of_aged_evidence() -> Figure:
     return figure
 
 
+def flooded_forest_two_ways() -> Figure:
+    """One simulated flood under trees: found by averaged decibels, and by the sum of evidence."""
+    figure, axes = paper(2, sharey=True)
+    one = stand(5)
+    maps = {
+        "averaged dB of C and L, 3 x 3 means,\nthreshold chosen by the truth": best_threshold(
+            smoothed(one.averaged_db), one
+        ),
+        "evidence of C + evidence of L,\nwith the look before": wet_by_evidence(one.pair, BOTH),
+    }
+    colours = ListedColormap(["#f5f1e6", "#b9d3b0", "#1b7837", "#d6604d", "#e6ab02"])
+    for axis, (title, found) in zip(axes, maps.items(), strict=True):
+        codes = np.where(one.forest, np.select([one.flooded & found, one.flooded, found], [2, 3, 4], 1), 0)
+        axis.imshow(codes, cmap=colours, vmin=-0.5, vmax=4.5, interpolation="nearest")
+        recall, precision, union = scores(found, one.flooded, one.forest)
+        axis.set_title(title, fontsize=8)
+        axis.set_xlabel(f"recall {recall:.2f}, precision {precision:.2f}, IoU {union:.2f}", fontsize=7)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    names = ("no forest", "dry forest", "flooded, found", "flooded, missed", "dry, called flooded")
+    marks = [Patch(color=colours(code), label=name) for code, name in enumerate(names)]
+    figure.legend(handles=marks, fontsize=6, ncols=5, loc="outside lower center")
+    return figure
+
+
 def one_row(band: Band, polarization: str, noise_db: float) -> RadarBundle:
     shape = (1, LEVELS.size)
     power = (10.0 ** (LEVELS / 10.0)).astype(np.float32).reshape(shape)
@@ -135,7 +163,8 @@ def label(axis: Axes, title: str, across: str, up: str) -> None:
 def main() -> None:
     matplotlib.use("Agg")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for draw in (backscatter_against_angle, evidence_of_one_look, cap_of_aged_evidence):
+    drawings = (backscatter_against_angle, evidence_of_one_look, cap_of_aged_evidence, flooded_forest_two_ways)
+    for draw in drawings:
         path = FOLDER / f"{draw.__name__}.png"
         # No software name and version inside: the same figure is the same file.
         draw().savefig(path, dpi=110, metadata={"Software": None})

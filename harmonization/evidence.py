@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import reduce
 from typing import TypeVar
 
@@ -14,10 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from harmonization import three_states
 from harmonization.bundle import Evidence
-from harmonization.reasons import doubt_of
+from harmonization.reasons import Reason, doubt_of
 
 Array = NDArray[np.float32]
+Real = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Level = TypeVar("Level", np.float32, np.float64)
 Name = TypeVar("Name", bound=str)
 
 UNINFORMATIVE = 2.0 / 3.0
@@ -50,7 +55,7 @@ class Belief:
         return np.asarray(np.log(np.array([self.water / dry, self.vegetation / dry])), dtype=np.float32)
 
 
-def relax(llr: ArrayLike, hours: ArrayLike, stationary: float, memory_hours: float) -> Array:
+def relax(llr: ArrayLike, hours: ArrayLike, stationary: float, memory_hours: float) -> Real:
     """Evidence of an observation some hours away from t*, through an asymmetric two-state chain.
 
     LLR' = ln[(a·e^L + 1 - a)/(b·e^L + 1 - b)], rho = exp(-hours/memory), a = q + (1 - q)·rho, b = q·(1 - rho), with q
@@ -61,20 +66,20 @@ def relax(llr: ArrayLike, hours: ArrayLike, stationary: float, memory_hours: flo
     return _channel(llr, stationary + (1.0 - stationary) * rho, stationary * (1.0 - rho))
 
 
-def doubt(llr: ArrayLike, crossover: ArrayLike) -> Array:
+def doubt(llr: ArrayLike, crossover: ArrayLike) -> Real:
     """Evidence through a binary symmetric channel: LLR' = ln[((1-e)·e^L + e)/(e·e^L + 1 - e)]; |LLR'| < ln((1-e)/e)."""
     share = np.asarray(crossover, dtype=np.float64)
     return _channel(llr, 1.0 - share, share)
 
 
-def _channel(llr: ArrayLike, wet: ArrayLike, dry: ArrayLike) -> Array:
+def _channel(llr: ArrayLike, wet: ArrayLike, dry: ArrayLike) -> Real:
     """ln[(wet·e^L + 1 - wet)/(dry·e^L + 1 - dry)], written so that no L overflows."""
     level = np.asarray(llr, dtype=np.float64)
     wet, dry = np.asarray(wet, dtype=np.float64), np.asarray(dry, dtype=np.float64)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a certain channel; NaN stays NaN
         upper = np.logaddexp(np.log(wet) + level, np.log1p(-wet))
         lower = np.logaddexp(np.log(dry) + level, np.log1p(-dry))
-    return np.asarray(upper - lower, dtype=np.float32)
+    return np.asarray(upper - lower)
 
 
 def mixed_cell_share(finer: Array, cell: int) -> Array:
@@ -91,10 +96,53 @@ def mixed_cell_share(finer: Array, cell: int) -> Array:
 
 
 def binary_witness(sensitivity: float, specificity: float) -> tuple[float, float]:
-    """Nats of a yes and of a no from a mask, gauge or person of known sensitivity and specificity."""
+    """Nats of a yes and of a no from a mask, gauge or person of known sensitivity and specificity.
+
+    ln(Se/(1 - Sp)) and ln((1 - Se)/Sp). ValueError where either is not between 0 and 1: who never errs is not believed.
+    """
+    if not (0.0 < sensitivity < 1.0 and 0.0 < specificity < 1.0):
+        raise ValueError(
+            f"A witness has sensitivity {sensitivity} and specificity {specificity}; both must lie between 0 and 1, "
+            "for certainty would outweigh all other evidence. Write 0.999 for a very good one."
+        )
     yes = np.log(sensitivity / (1.0 - specificity))
     no = np.log((1.0 - sensitivity) / specificity)
     return float(yes), float(no)
+
+
+def witness(
+    name: str, said: Mask, seen: Mask, sensitivity: tuple[float, float], specificity: float, time: datetime
+) -> Evidence:
+    """What a mask of water says, as evidence like that of a sensor: external maps, gauges, reports.
+
+    `said` (y, x) its yes; `seen` (y, x) where it speaks at all: exactly 0 elsewhere. `sensitivity`: the share of open
+    water and of flooded vegetation to which it says yes (an optical mask sees little of the latter); `specificity`:
+    the share of dry land to which it says no. Never a second product of an acquisition that is weighed already.
+    """
+    nats = [binary_witness(one, specificity) for one in sensitivity]
+    llr = np.stack([np.where(said, yes, no) for yes, no in nats]).astype(np.float32)
+    reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH))
+    return Evidence(name, np.where(seen, llr, np.float32(0.0)), seen.copy(), reasons, time)
+
+
+def spatial_weight(pixel_area: float, cell_area: float) -> float:
+    """How much one pixel counts in a sum over pixels: min(1, A_pixel/A_cell), for pixels of one cell are one sample.
+
+    Areas in m². PALSAR-2 ScanSAR (47.5 m x 77.7 m) on 10 m pixels: 0.027. Only for sums over an area, never for the
+    layer of a pixel, where it would delete the sensor (reference note, section 5.6).
+    """
+    return min(1.0, pixel_area / cell_area)
+
+
+def object_evidence(llr: Array, objects: NDArray[np.integer], weight: float) -> Real:
+    """(2, n + 1) nats for each of n objects: the sum over its pixels, tempered by `spatial_weight`.
+
+    `llr` (2, y, x), 0 where not observed; `objects` (y, x) numbers from 1, 0 is none (its column is 0).
+    """
+    sums = [np.bincount(objects.ravel(), weights=state.ravel()) for state in llr]
+    total = weight * np.stack(sums)
+    total[:, 0] = 0.0
+    return np.asarray(total)
 
 
 def doubt_states(llr: Array, crossover: ArrayLike) -> Array:
@@ -103,32 +151,15 @@ def doubt_states(llr: Array, crossover: ArrayLike) -> Array:
     `llr` (2, ...) of open water and flooded vegetation against dry. Done jointly, for two ratios capped one by one
     would tie: what a sensor knows of water against vegetation would be lost.
     """
-    levels = _with_dry(llr)
     share = np.minimum(np.asarray(crossover, dtype=np.float64), UNINFORMATIVE)  # beyond, its negative would speak
-    with np.errstate(divide="ignore"):
-        stay, stray = np.log1p(-1.5 * share), np.log(0.5 * share)
-    mixed = np.logaddexp(stay + levels, stray + np.logaddexp.reduce(levels, axis=0))
-    return _against_dry(mixed)
+    return three_states.mixed(llr, np.maximum(1.0 - 1.5 * share, 0.0), 0.5 * share, np.ones(3))
 
 
 def relax_states(llr: Array, hours: ArrayLike, belief: Belief) -> Array:
     """`relax` for three states at once: the state then was the state now, or (1 - rho) any state by its prior."""
-    levels = _with_dry(llr)
-    rho = np.exp(-np.abs(np.asarray(hours, dtype=np.float64)) / belief.memory_hours)
-    shares = np.log([1.0 - belief.water - belief.vegetation, belief.water, belief.vegetation])
-    anything = np.logaddexp.reduce(levels + shares.reshape(3, *[1] * (levels.ndim - 1)), axis=0)
-    with np.errstate(divide="ignore"):
-        mixed = np.logaddexp(np.log(rho) + levels, np.log1p(-rho) + anything)
-    return _against_dry(mixed)
-
-
-def _with_dry(llr: Array) -> NDArray[np.float64]:
-    levels = np.asarray(llr, dtype=np.float64)
-    return np.concatenate([np.zeros_like(levels[:1]), levels])
-
-
-def _against_dry(levels: NDArray[np.float64]) -> Array:
-    return np.asarray(levels[1:] - levels[0], dtype=np.float32)
+    shares = np.array([1.0 - belief.water - belief.vegetation, belief.water, belief.vegetation])
+    ago = -np.abs(np.asarray(hours, dtype=np.float64)) / belief.memory_hours
+    return three_states.mixed(llr, np.exp(ago), -np.expm1(ago), shares)
 
 
 def stand_support(vegetation: Array, stationary: float, step: int) -> Array:
@@ -140,7 +171,7 @@ def stand_support(vegetation: Array, stationary: float, step: int) -> Array:
     unobserved. It enters the sum, never the evidence layer.
     """
     near = _channel(vegetation, stationary + (1.0 - stationary) * STAND_MEMORY, stationary * (1.0 - STAND_MEMORY))
-    said = np.pad(near, step)
+    said = np.pad(near.astype(np.float32), step)
     rows, columns = vegetation.shape
     total = np.zeros_like(vegetation)
     for down in (0, step, 2 * step):
@@ -183,18 +214,18 @@ def contributions(looks: Mapping[Name, tuple[Evidence, Array]], belief: Belief) 
     return {sensor: added[sensor] for sensor in looks}
 
 
-def combine(prior: Array, parts: Iterable[Array]) -> Array:
+def combine(prior: NDArray[Level], parts: Iterable[NDArray[Level]]) -> NDArray[Level]:
     """Log-odds (2, ...) of the wet states: prior plus what each sensor adds. The one place where evidence is summed."""
-    return reduce(np.add, parts, np.asarray(prior, dtype=np.float32))
+    return reduce(np.add, parts, prior)
 
 
-def state_probabilities(log_odds: ArrayLike) -> Array:
+def state_probabilities(log_odds: NDArray[Level]) -> NDArray[Level]:
     """(3, y, x) probabilities of dry, open water, flooded vegetation from their log-odds against dry (2, y, x)."""
-    odds = np.asarray(log_odds, dtype=np.float32)
+    odds = np.asarray(log_odds)
     logits = np.concatenate([np.zeros_like(odds[:1]), odds])
     logits -= logits.max(axis=0)
     weights = np.exp(logits)
-    result: Array = weights / weights.sum(axis=0)
+    result: NDArray[Level] = weights / weights.sum(axis=0)
     return result
 
 

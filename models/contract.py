@@ -105,6 +105,11 @@ class Contract(Record):
         """Channels of the stacked input: every modality's, then one a presence mask."""
         return sum(len(channels) for channels in self.modalities.values()) + len(self.presence)
 
+    @property
+    def channel_names(self) -> dict[str, tuple[str, ...]]:
+        """By modality, the names of its channels in order."""
+        return {name: tuple(channel.name for channel in channels) for name, channels in self.modalities.items()}
+
     def require_channels(self, offered: Mapping[str, tuple[str, ...]]) -> None:
         """Refuse other modalities or channels than the network was made for; a missing modality is fine.
 

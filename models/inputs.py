@@ -13,6 +13,7 @@ from harmonization.bundle import Bundle, Evidence, RadarBundle
 from harmonization.evidence import combine
 from harmonization.optical.indices import mndwi, ndwi
 from harmonization.reasons import BLINDING
+from harmonization.wavelength import harmonize
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -24,7 +25,10 @@ CHANNELS: dict[str, tuple[str, ...]] = {
     "l_band": _RADAR,
     "optical": ("evidence_water", "evidence_vegetation", "ndwi", "mndwi"),
 }
-"""Channels of each modality that `assemble` makes, in order."""
+"""Channels of each modality that `assemble` makes by default, in order."""
+OPTIONAL_CHANNELS: dict[str, tuple[str, ...]] = {"c_band": ("harmonized_db",), "l_band": ("harmonized_db",)}
+"""Channels that a contract may ask for beyond these; "harmonized_db" is C-VV-equivalent sigma0 at 38.5 degrees, present
+where "<modality>_harmonized" says that it is valid."""
 
 FLOOR_DB = -40.0
 """Power at or below this (dB), zero and negative samples included, reads as this."""
@@ -42,7 +46,8 @@ class ModelInput:
     modalities: Mapping[str, Float]
     """By modality: (channel, y, x) in physical units, not normalised; NaN is not observed."""
     presence: Mapping[str, Mask]
-    """(y, x) True where observed: by modality; "<modality>_before": where the change channel is known."""
+    """(y, x) True where observed: by modality; "<modality>_before": where the change channel is known;
+    "<modality>_harmonized": where the harmonized level is valid."""
     parts: Mapping[str, Float]
     """By modality: (2, y, x) nats it adds to the log-odds of open water : dry, flooded vegetation : dry."""
     prior: Float
@@ -111,31 +116,53 @@ class Look:
     """The same sensor before the event, on the same grid; None where there is none."""
 
 
-def assemble(looks: Mapping[str, Look], parts: Mapping[str, Float], prior: Float) -> ModelInput:
-    """Stack the channels of `CHANNELS` from the records of each modality that is there.
+def assemble(
+    looks: Mapping[str, Look],
+    parts: Mapping[str, Float],
+    prior: Float,
+    channels: Mapping[str, tuple[str, ...]] = CHANNELS,
+) -> ModelInput:
+    """Stack channels from the records of each modality that is there.
 
     Args:
         looks: by modality ("c_band", "l_band", "optical"); one that is left out is absent.
         parts: by modality, (2, y, x) nats: what it adds to the fused log-odds, after decay and doubt.
         prior: (2,) or (2, y, x) log-odds; the latter is needed where `looks` is empty.
+        channels: by modality, those that are wanted, in order: of `CHANNELS` (the default) and `OPTIONAL_CHANNELS`.
 
     Raises:
-        ValueError: an unknown modality, or arrays that are not on one grid.
+        ValueError: an unknown modality or channel, or arrays that are not on one grid.
     """
-    unknown = sorted(set(looks) - set(CHANNELS))
-    if unknown:
-        raise ValueError(f"Unknown modality {', '.join(unknown)}; known: {', '.join(CHANNELS)}.")
+    wanted = {**CHANNELS, **channels}
+    _refuse_unknown(looks, wanted)
     modalities: dict[str, Float] = {}
     presence: dict[str, Mask] = {}
     for name, look in looks.items():
-        values = np.concatenate([look.evidence.llr, _measured(look)]).astype(np.float32)
+        made = _evidence_channels(look) | _measured(look)
+        if "harmonized_db" in wanted[name]:
+            made["harmonized_db"] = _harmonized(look, prior)
         seen = look.evidence.observed & ~_blinded(look.evidence.reasons) & ~_blinded(look.bundle.reasons)
-        presence[name] = seen & np.isfinite(values[2:4]).any(axis=0)
+        first, second = CHANNELS[name][2:4]
+        presence[name] = seen & (np.isfinite(made[first]) | np.isfinite(made[second]))
+        values = np.stack([made[channel] for channel in wanted[name]]).astype(np.float32)
         modalities[name] = np.where(presence[name], values, np.float32(np.nan))
         if isinstance(look.bundle, RadarBundle):
-            presence[f"{name}_before"] = np.isfinite(modalities[name][4])
+            presence[f"{name}_before"] = presence[name] & np.isfinite(made["copol_change_db"])
+        if "harmonized_db" in made:
+            presence[f"{name}_harmonized"] = presence[name] & np.isfinite(made["harmonized_db"])
     added = {name: np.asarray(parts[name], dtype=np.float32) for name in looks}
-    return ModelInput(modalities, presence, added, prior)
+    return ModelInput(modalities, presence, added, prior, wanted)
+
+
+def _refuse_unknown(looks: Mapping[str, Look], channels: Mapping[str, tuple[str, ...]]) -> None:
+    unknown = sorted(set(looks) - set(CHANNELS))
+    if unknown:
+        raise ValueError(f"Unknown modality {', '.join(unknown)}; known: {', '.join(CHANNELS)}.")
+    for name in looks:
+        known = (*CHANNELS[name], *OPTIONAL_CHANNELS.get(name, ()))
+        strange = [channel for channel in channels[name] if channel not in known]
+        if strange:
+            raise ValueError(f"Unknown channel {', '.join(strange)} of {name!r}; known: {', '.join(known)}.")
 
 
 def decibels(power: Float) -> Float:
@@ -144,8 +171,12 @@ def decibels(power: Float) -> Float:
     return np.asarray(10.0 * np.log10(np.maximum(power, floor)), dtype=np.float32)
 
 
-def _measured(look: Look) -> Float:
-    """The channels beyond the evidence, (3 or 2, y, x)."""
+def _evidence_channels(look: Look) -> dict[str, Float]:
+    return dict(zip(("evidence_water", "evidence_vegetation"), look.evidence.llr, strict=True))
+
+
+def _measured(look: Look) -> dict[str, Float]:
+    """The channels beyond the evidence, by name, (y, x)."""
     bundle = look.bundle
     if not isinstance(bundle, RadarBundle):
         return _indices(bundle.reflectance, look.evidence.observed.shape)
@@ -157,13 +188,20 @@ def _measured(look: Look) -> Float:
     if look.before is not None and co is not None and co in look.before.power:
         before = np.where(_blinded(look.before.reasons), np.float32(np.nan), decibels(look.before.power[co]))
         change = copol - before
-    return np.stack([copol, crosspol, change])
+    return {"copol_db": copol, "crosspol_db": crosspol, "copol_change_db": change}
 
 
-def _indices(reflectance: Mapping[str, Float], shape: tuple[int, ...]) -> Float:
+def _harmonized(look: Look, prior: Float) -> Float:
+    """C-VV-equivalent sigma0 at the reference angle in dB, (y, x); NaN where it is not valid."""
+    assert isinstance(look.bundle, RadarBundle)
+    found = harmonize(look.bundle, prior)
+    return np.where(found.valid, found.level, np.float32(np.nan))
+
+
+def _indices(reflectance: Mapping[str, Float], shape: tuple[int, ...]) -> dict[str, Float]:
     nothing = np.full(shape, np.nan, dtype=np.float32)
     green, infrared, shortwave = (reflectance.get(band, nothing) for band in ("green", "nir", "swir1"))
-    return np.stack([ndwi(green, infrared), mndwi(green, shortwave)])
+    return {"ndwi": ndwi(green, infrared), "mndwi": mndwi(green, shortwave)}
 
 
 def _first(power: Mapping[str, Float], names: tuple[str, ...]) -> str | None:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalogs.records import Sensor
-from harmonization.bundle import OpticalBundle
+from harmonization.bundle import OpticalBundle, RadarBundle
 from harmonization.evidence import Belief
 from harmonization.reasons import Reason
+from harmonization.wavelength import Harmonized, harmonize
 from pipeline.classify import agreement, flood_classes, flood_probability, uncertainty
-from pipeline.job import Job
+from pipeline.job import RADARS, Job
 from pipeline.layers import KINDS, WATER_CLASSES, Layer, UnitLayers, layer, to_file_units
 from pipeline.methods import MethodMap, optical_index
 from pipeline.weigh import SensorLook, blind
@@ -48,6 +49,8 @@ def assemble_layers(
     layers = _delivered(delivered, looks, belief, reference, inside, has_reference)
     layers["reference_water"] = _reference_layer(known, inside)
     layers |= _witnesses(job, looks, inside, at)
+    if "harmonized" in job.extra_layers:
+        layers["harmonized"] = _harmonized(job, belief, looks, inside)
     layers |= _by_method(methods, reference, inside, has_reference)
     if "ndwi" in methods:
         layers["agreement"] = layer("agreement", agreement(methods["ndwi"], delivered, reference, inside))
@@ -118,6 +121,18 @@ def _witnesses(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, at: A
     if index is not None:
         layers["ndwi"] = layer("ndwi", to_file_units(index, KINDS["ndwi"], np.isfinite(index) & inside))
     return layers
+
+
+def _harmonized(job: Job, belief: Belief, looks: Mapping[Sensor, SensorLook], inside: Mask) -> Layer:
+    """Level and standard deviation of each radar in the terms of C-VV; nodata where that is not valid."""
+    kind, values, names = KINDS["harmonized"], [], []
+    for sensor in (name for name in job.sensors if name in RADARS):
+        found = Harmonized.unseen(inside.shape)
+        if sensor in looks and isinstance(bundle := looks[sensor].bundle, RadarBundle):
+            found = harmonize(bundle, belief.log_odds)
+        values += [to_file_units(one, kind, found.valid & inside) for one in (found.level, found.std)]
+        names += [f"{sensor} C-VV-equivalent sigma0", f"{sensor} standard deviation"]
+    return layer("harmonized", np.stack(values), tuple(names))
 
 
 def _observed_by(looks: Mapping[Sensor, SensorLook], inside: Mask) -> NDArray[np.uint8]:

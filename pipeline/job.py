@@ -16,6 +16,8 @@ from pipeline.yaml_lines import Lines, read_yaml
 
 MethodName = Literal["ndwi", "radar_threshold", "physics", "early"]
 METHODS: tuple[MethodName, ...] = ("ndwi", "radar_threshold", "physics", "early")
+ExtraLayer = Literal["harmonized"]
+RADARS: tuple[Sensor, ...] = ("sentinel-1", "alos-2")
 Degrees = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
 WIDEST = 180.0
 """Degrees of longitude that a box or one polygon may span."""
@@ -61,6 +63,8 @@ class Job(Record):
     methods: tuple[MethodName, ...] = Field(default=METHODS, min_length=1)
     deliver: MethodName | None = None
     """The method whose map is delivered; by default the best of those asked for (see `delivered`)."""
+    extra_layers: tuple[ExtraLayer, ...] = ()
+    """Layers beyond those of every run. "harmonized": backscatter of each radar in the terms of C-VV, for display."""
     resolution: float = Field(default=10.0, gt=0, le=1000, allow_inf_nan=False)
     """Pixel in metres."""
     tile: int = Field(default=1024, ge=64, le=8192, multiple_of=16)
@@ -95,7 +99,7 @@ class Job(Record):
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
-        for name, listed in (("sensors", self.sensors), ("methods", self.methods)):
+        for name, listed in (("sensors", self.sensors), ("methods", self.methods), ("extra_layers", self.extra_layers)):
             twice = next((one for one in listed if listed.count(one) > 1), None)
             if twice is not None:
                 raise ValueError(f"{name}: {twice!r} stands there twice; write it once")
@@ -121,6 +125,12 @@ class Job(Record):
     def _delivers_what_it_maps(self) -> Self:
         if self.deliver is not None and self.deliver not in self.methods:
             raise ValueError(f"deliver: {self.deliver!r} is not among the methods {list(self.methods)}; add it there")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_have_their_sensor(self) -> Self:
+        if "harmonized" in self.extra_layers and not set(self.sensors) & set(RADARS):
+            raise ValueError(f"extra_layers: 'harmonized' is of radars, and none is among the sensors {self.sensors}")
         return self
 
     @property

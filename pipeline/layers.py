@@ -92,6 +92,14 @@ KINDS: dict[str, LayerKind] = {
         "Why a sensor says nothing or less: bits of the reasons", "uint16", None, overviews="nearest", role="metadata"
     ),
     "ndwi": LayerKind("Normalized difference water index", "int16", -32768, scale=0.0001),
+    "harmonized": LayerKind(
+        "C-VV-equivalent sigma0 at 38.5 degrees and its standard deviation, where valid",
+        "int16",
+        -32768,
+        unit="dB",
+        scale=0.01,
+        overviews="nearest",  # decibels are never averaged
+    ),
     "ndwi_water": LayerKind("Water by the NDWI rule", "uint8", 255, classes=YES_NO, overviews="mode"),
     "agreement": LayerKind(
         "NDWI rule against the delivered map", "uint8", 255, classes=AGREEMENT_CLASSES, overviews="mode"

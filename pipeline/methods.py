@@ -15,7 +15,8 @@ from harmonization.bundle import Float, OpticalBundle, RadarBundle, copolar
 from harmonization.calibration import decibel
 from harmonization.evidence import Belief, combine, state_probabilities
 from harmonization.optical.indices import ndwi
-from models.inputs import Look, ModelInput, assemble
+from models.contract import read_contract
+from models.inputs import CHANNELS, Look, ModelInput, assemble
 from pipeline.weigh import SensorLook, nearest
 
 FAINT_DB = -99.0
@@ -91,14 +92,18 @@ def by_network(
     """Physics corrected by a network within the bounds of its contract; equal to physics where it is blind."""
     from models.predict import predict  # torch takes seconds to import: only where a network runs
 
-    log_odds = predict(weights, network_input(looks, belief, shape), device, origin=origin)
+    inputs = network_input(looks, belief, shape, read_contract(weights).channel_names)
+    log_odds = predict(weights, inputs, device, origin=origin)
     return from_log_odds(log_odds, seen_by_any(looks, shape))
 
 
-def network_input(looks: Looks, belief: Belief, shape: tuple[int, int]) -> ModelInput:
+def network_input(
+    looks: Looks, belief: Belief, shape: tuple[int, int], channels: Mapping[str, tuple[str, ...]] = CHANNELS
+) -> ModelInput:
     """The channels, presence and physics of a unit by modality; a second sensor of a modality adds its evidence.
 
-    The channels are of the look nearest to t*, pixel by pixel: where one optical sensor is clouded, of the other.
+    `channels`: those that the network's contract asks for, by modality. They are of the look nearest to t*, pixel by
+    pixel: where one optical sensor is clouded, of the other.
     """
     by_modality: dict[str, list[SensorLook]] = {}
     for look in looks.values():
@@ -110,7 +115,7 @@ def network_input(looks: Looks, belief: Belief, shape: tuple[int, int]) -> Model
         chosen[modality] = Look(*nearest(same), before if isinstance(before, RadarBundle) else None)
         parts[modality] = reduce(np.add, [look.contribution for look in same])
     prior = np.ascontiguousarray(np.broadcast_to(belief.log_odds[:, None, None], (2, *shape)))
-    return assemble(chosen, parts, prior)
+    return assemble(chosen, parts, prior, channels)
 
 
 def from_log_odds(log_odds: Float, observed: Mask) -> MethodMap:

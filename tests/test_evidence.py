@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from conftest import Cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.special import expit, logit, logsumexp
+from scipy.special import logsumexp
+from scipy.stats import gamma
 
+from harmonization import speckle_law
 from harmonization.bundle import Evidence
-from harmonization.calibration import power_from_decibel
 from harmonization.evidence import (
     Belief,
     binary_witness,
@@ -25,12 +25,16 @@ from harmonization.evidence import (
     doubt_states,
     estimate_prior,
     mixed_cell_share,
+    object_evidence,
     relax,
     relax_states,
+    spatial_weight,
     stand_support,
     state_probabilities,
+    witness,
 )
 from harmonization.likelihood import log_density
+from harmonization.reasons import Reason
 
 TIME = datetime(2024, 1, 1, tzinfo=UTC)
 LEVELS = np.linspace(-30.0, 30.0, 301)
@@ -44,15 +48,6 @@ def evidence(llr: NDArray[np.floating], cell: int = 1, sensor: str = "sentinel-1
 
 
 # --- doubt: a binary symmetric channel
-
-
-def test_binary_symmetric_channel(cases: Cases) -> None:
-    found = cases("binary_symmetric_channel")
-    assert found
-    for case in found:
-        got = float(doubt(case["inputs"]["llr"], case["inputs"]["eps"]))
-        # The evidence layers are float32: seven digits.
-        assert got == pytest.approx(case["outputs"]["llr_out"], abs=1e-6)
 
 
 def test_no_doubt_changes_nothing_and_full_doubt_leaves_nothing() -> None:
@@ -130,6 +125,20 @@ def test_three_states_reduce_to_two_where_one_state_cannot_be() -> None:
     llr = np.stack([LEVELS, np.zeros_like(LEVELS)]).astype(np.float32)
     got = relax_states(llr, 24.0, belief)[0]
     assert got == pytest.approx(relax(LEVELS, 24.0, 0.05, 72.0), abs=1e-5)
+
+
+def test_three_states_are_the_slow_sums() -> None:
+    # In plain numbers, pixel by pixel, with an own crossover and age each.
+    rng = np.random.default_rng(21)
+    llr = rng.normal(0.0, 8.0, (2, 4, 5)).astype(np.float32)
+    crossover, hours = rng.uniform(0.0, 2.0 / 3.0, (4, 5)), rng.uniform(-200.0, 200.0, (4, 5))
+    odds = np.exp(np.concatenate([np.zeros((1, 4, 5)), llr.astype(np.float64)]))
+    mixed = (1.0 - 1.5 * crossover) * odds + 0.5 * crossover * odds.sum(axis=0)
+    assert doubt_states(llr, crossover) == pytest.approx(np.log(mixed[1:] / mixed[0]), abs=1e-5)
+    belief = Belief(water=0.2, vegetation=0.1, memory_hours=50.0)
+    rho = np.exp(-np.abs(hours) / 50.0)
+    later = rho * odds + (1.0 - rho) * np.tensordot([0.7, 0.2, 0.1], odds, axes=1)
+    assert relax_states(llr, hours, belief) == pytest.approx(np.log(later[1:] / later[0]), abs=1e-5)
 
 
 def test_three_states_without_doubt_or_age_are_left_alone() -> None:
@@ -303,42 +312,71 @@ def test_unseen_neighbours_do_not_speak() -> None:
 # --- sums
 
 
-def test_binary_witness(cases: Cases) -> None:
-    (case,) = cases("binary_witness")
-    yes, no = binary_witness(case["inputs"]["Se"], case["inputs"]["Sp"])
-    # The known answer prints seven digits.
-    assert yes == pytest.approx(case["outputs"]["llr_pos"], abs=5e-7)
-    assert no == pytest.approx(case["outputs"]["llr_neg"], abs=5e-7)
-
-
 def test_a_witness_who_tosses_a_coin_says_nothing() -> None:
     assert binary_witness(0.5, 0.5) == (0.0, 0.0)
 
 
-def test_witnesses_combine(cases: Cases) -> None:
-    (case,) = cases("witness_combine")
-    prior = np.array([logit(case["inputs"]["prior"])], dtype=np.float32)
-    parts = [np.array([llr], dtype=np.float32) for llr in case["inputs"]["llrs"]]
-    assert expit(combine(prior, parts)[0]) == pytest.approx(case["outputs"]["posterior"], abs=1e-6)
-    assert combine(prior, parts[::-1]) == pytest.approx(combine(prior, parts), abs=1e-6)
+@pytest.mark.parametrize("rates", [(1.0, 0.9), (0.9, 1.0), (0.0, 0.9), (1.2, 0.9)])
+def test_a_witness_who_never_errs_is_refused(rates: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="both must lie between 0 and 1"):
+        binary_witness(*rates)
 
 
-def test_three_states_of_two_sensors(cases: Cases) -> None:
-    (case,) = cases("three_state_fusion")
-    given_, want = case["inputs"], case["outputs"]
-    prior = given_["prior"]
-    log_odds = np.log(np.array([[prior["W"]], [prior["V"]]]) / prior["F"])
-    parts = []
-    for band, level in (("C", given_["C_VV_dB"]), ("Lb", given_["L_HH_dB"])):
-        classes = given_["classes"][band]
-        density = {
-            state: log_density(float(power_from_decibel(level)), *classes[state], classes["L"], 0.0) for state in "WFV"
-        }
-        parts.append(np.array([[density["W"] - density["F"]], [density["V"] - density["F"]]]))
-    for name, chosen in (("post_C", parts[:1]), ("post_L", parts[1:]), ("post_CL", parts)):
-        dry, water, vegetation = state_probabilities(combine(log_odds, chosen))[:, 0]
-        got = {"W": water, "F": dry, "V": vegetation}
-        assert got == pytest.approx(want[name], abs=case["tol"]), name
+def test_a_mask_is_evidence_where_it_speaks() -> None:
+    # Yes 9 : 0.5 for water, 0.2 : 0.05 for a stand; no 0.1 : 0.95 and 0.8 : 0.95; unseen nothing.
+    said, seen = np.array([[True, False, True]]), np.array([[True, True, False]])
+    told = witness("a chart", said, seen, (0.9, 0.2), 0.95, TIME)
+    want = np.log([[0.9 / 0.05, 0.1 / 0.95, 1.0], [0.2 / 0.05, 0.8 / 0.95, 1.0]])
+    assert told.llr[:, 0] == pytest.approx(want, abs=1e-6)
+    assert (told.llr[:, ~seen] == 0.0).all()
+    assert (told.observed == seen).all()
+    assert told.reasons[0].tolist() == [0, 0, Reason.OUTSIDE_SWATH]
+    assert contributions({"chart": (told, np.zeros((1, 3), np.float32))}, Belief())["chart"].shape == (2, 1, 3)
+
+
+# --- sums over an area
+
+
+def test_pixels_of_one_cell_are_one_sample() -> None:
+    # ScanSAR: a cell of 47.5 m x 77.7 m over 10 m pixels; Sentinel-1 and anything coarser count in full.
+    assert spatial_weight(100.0, 47.5 * 77.7) == pytest.approx(0.0271, abs=5e-5)
+    assert spatial_weight(100.0, 100.0) == spatial_weight(400.0, 100.0) == 1.0
+
+
+def test_evidence_of_an_object_is_the_tempered_sum_of_its_pixels() -> None:
+    rng = np.random.default_rng(12)
+    objects = rng.integers(0, 4, (20, 30))
+    llr = rng.normal(0.0, 3.0, (2, 20, 30)).astype(np.float32)
+    got = object_evidence(llr, objects, 0.25)
+    for number in range(1, 4):
+        assert got[:, number] == pytest.approx(0.25 * llr[:, objects == number].sum(axis=1), rel=1e-5)
+    assert (got[:, 0] == 0.0).all()
+
+
+def test_a_cell_cut_into_pixels_is_worth_one_cell() -> None:
+    # 7 x 7 copies of one sample of 3 nat, each tempered by 1/49: 3 nat again.
+    llr = np.full((2, 7, 7), 3.0, dtype=np.float32)
+    whole = object_evidence(llr, np.ones((7, 7), dtype=np.int64), spatial_weight(100.0, 4900.0))
+    assert whole[:, 1] == pytest.approx([3.0, 3.0], abs=1e-6)
+
+
+# --- the law of speckle about one mean
+
+
+def test_speckle_about_one_mean_is_that_of_scipy() -> None:
+    power = np.array([1e-4, 0.01, 0.3])
+    for looks in (1.0, 4.4, 200.0):
+        want = gamma.logpdf(power, looks, scale=0.02 / looks)
+        assert speckle_law.log_density(power, 0.02, looks) == pytest.approx(want, rel=1e-12)
+        ratio = want - gamma.logpdf(power, looks, scale=0.1 / looks)
+        assert speckle_law.log_ratio(power, 0.02, 0.1, looks) == pytest.approx(ratio, rel=1e-9)
+    assert np.isnan(speckle_law.log_density([0.0, -0.1, np.nan], 0.02, 4.4)).all()
+
+
+def test_a_class_of_no_spread_has_the_density_of_its_mean() -> None:
+    for power in (0.002, 0.01, 0.05):
+        want = float(speckle_law.log_density(power, 0.01 + 0.004, 9.0))
+        assert log_density(power, -20.0, 0.001, 9.0, 0.004) == pytest.approx(want, abs=1e-4)
 
 
 def test_no_sensor_leaves_the_prior() -> None:
