@@ -1,4 +1,4 @@
-"""The incidence angle of a radar acquisition on a GeoBox: of its own layer, of its annotation, or not known."""
+"""The incidence angle of a radar acquisition on a GeoBox: of its layer, its annotation, its pass, or not known."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 from catalogs.records import Acquisition, RasterLayer
 from harmonization.bundle import copolar
 from pipeline.mosaic import first_seen, mosaic
+from pipeline.radar_track import incidence_on_track, pass_angle
 from pipeline.read import Piece, read_linear
 from pipeline.swath import incidence_on
 from pipeline.swath_terrain import swaths_of
@@ -22,12 +23,31 @@ ANGLE_RANGE = (5.0, 85.0)
 
 
 def angle_on(scene: Acquisition, box: GeoBox) -> Array | None:
-    """Incidence angle on a GeoBox: of the product's layer, else of its annotation; None where it has neither."""
+    """Incidence angle on a GeoBox: of the product's layer, else of its annotation, else derived from its pass.
+
+    None where nothing tells it.
+
+    Of a layer it is the local one; of annotation and pass that on the ellipsoid. Derived angles are off by less than
+    `PassAngle.error` on flat ground.
+    """
     if scene.angle_source == "layer":
         return mosaic([_layer_angle(raster, box) for raster in scene.layers["angle"]], box, "continuous")
     if scene.angle_source == "annotation":
         return first_seen([incidence_on(raster, box) for raster in swaths_of(scene.layers[copolar(scene.layers)])])
-    return None
+    found = pass_angle(scene)
+    return None if found is None else incidence_on_track(found.track, box)
+
+
+def angle_told(scene: Acquisition) -> str:
+    """Where the angle of a radar acquisition comes from, in words for the item."""
+    if scene.angle_source == "layer":
+        return "a layer of the product, or of another pass of its track"
+    if scene.angle_source == "annotation":
+        return "the product's annotation"
+    found = pass_angle(scene)
+    if found is None:
+        return "unknown: all angles of the mode"
+    return f"derived from {found.told}; good to {found.error:g} degrees on flat ground"
 
 
 def _layer_angle(layer: RasterLayer, box: GeoBox) -> Piece | None:
