@@ -54,7 +54,7 @@ class Orbit:
 
 
 ORBITS: dict[str, Orbit] = {
-    # Cycles [V]: 175 revolutions in 12 days (ESA), 207 in 14 days (JAXA). The rest [C]: least squares on the orbit state
+    # Cycles [V]: 175 revolutions in 12 days (ESA), 207 in 14 days (JAXA). The rest [C]: least squares on the state
     # vectors of one real product each, ALOS-2 to 15 m over half an orbit; Sentinel-1 with the eccentricity of ALOS-2,
     # its first node from relative orbit 59 of that product.
     "sentinel-1": Orbit(98.183, radius=7075.35, frozen=8.43, oblate=1.65, days=12, revolutions=175, first_node=0.1452),
@@ -97,8 +97,9 @@ def incidence_from_pass(track: Track, longitude: ArrayLike, latitude: ArrayLike)
 def track_through(
     orbit: Orbit, direction: Direction, side: Side, places: tuple[ArrayLike, ArrayLike], incidence: float
 ) -> Track:
-    """The track from which `incidence` is the least angle of some places, longitude and latitude in degrees: that of one
-    place, or that of the near edge of a swath.
+    """The track from which `incidence` is the least angle of some places, longitude and latitude in degrees.
+
+    Of one place it is the angle there; of the corners of a swath, that of its near edge.
 
     Raises ValueError where the places lie beyond 78 degrees of latitude or are not numbers.
     """

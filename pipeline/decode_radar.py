@@ -19,7 +19,7 @@ from pipeline.align import align
 from pipeline.errors import PipelineError
 from pipeline.ground import elevation_on
 from pipeline.mosaic import mosaic
-from pipeline.radar_angle import angle_on
+from pipeline.radar_angle import angle_on, angle_reasons
 from pipeline.radar_mask import last_whole_day, late_reasons, mask_reasons
 from pipeline.read import Piece, read_linear, read_window
 from pipeline.science import Science
@@ -53,16 +53,17 @@ def decode_radar(
     seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
     reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
     reasons |= mask_reasons(scene, box) | late_reasons(scene, box)
+    angle = angle_on(scene, box)
     return RadarBundle(
         band=scene.band,
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
-        angle=angle_on(scene, box),
+        angle=angle,
         angle_range=scene.angle_range or (30.0, 45.0),
         noise={name: float(10.0 ** (noise_db[name] / 10.0)) for name in power},
         denoised=scene.denoised,
         looks=looks,
-        reasons=reasons,
+        reasons=reasons | angle_reasons(angle, box),
         time=scene.time,
         cell=cell,
     )

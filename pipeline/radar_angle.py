@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from catalogs.records import Acquisition, RasterLayer
-from harmonization.bundle import copolar
+from harmonization.bundle import Flags, copolar
+from harmonization.incidence import class_mean_valid
+from harmonization.reasons import Reason
 from pipeline.mosaic import first_seen, mosaic
 from pipeline.radar_track import incidence_on_track, pass_angle
 from pipeline.read import Piece, read_linear
@@ -36,6 +38,17 @@ def angle_on(scene: Acquisition, box: GeoBox) -> Array | None:
         return first_seen([incidence_on(raster, box) for raster in swaths_of(scene.layers[copolar(scene.layers)])])
     found = pass_angle(scene)
     return None if found is None else incidence_on_track(found.track, box)
+
+
+def angle_reasons(angle: Array | None, box: GeoBox) -> Flags:
+    """(y, x) bits of `Reason`: "outside model" where an angle is known and no class mean is a straight line there.
+
+    An unknown angle is flagged when it is weighed.
+    """
+    reasons = np.zeros(box.shape.yx, dtype=np.uint16)
+    if angle is not None:
+        reasons[np.isfinite(angle) & ~class_mean_valid(angle)] = Reason.OUTSIDE_MODEL
+    return reasons
 
 
 def angle_told(scene: Acquisition) -> str:

@@ -34,7 +34,7 @@ class Leader(Record):
 def read_leader(path: Path) -> Leader:
     """The leader of an ALOS-2 product. Raises `ProductError` where it is broken."""
     try:
-        records = {kind: text for kind, text in _records(path.read_bytes())}
+        records = dict(_records(path.read_bytes()))
         summary, radiometry = records[_SUMMARY], records[_RADIOMETRY]
         incidence = float(summary[_INCIDENCE])
         return Leader(
