@@ -19,7 +19,7 @@ from pipeline.align import align
 from pipeline.errors import PipelineError
 from pipeline.ground import elevation_on
 from pipeline.mosaic import mosaic
-from pipeline.radar_angle import angle_on, angle_reasons
+from pipeline.radar_angle import angle_on, angle_reasons, angles_of
 from pipeline.radar_mask import last_whole_day, late_reasons, mask_reasons
 from pipeline.read import Piece, read_linear, read_window
 from pipeline.science import Science
@@ -59,7 +59,7 @@ def decode_radar(
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
         angle=angle,
-        angle_range=scene.angle_range or (30.0, 45.0),
+        angle_range=angles_of(scene),
         noise={name: float(10.0 ** (noise_db[name] / 10.0)) for name in power},
         denoised=scene.denoised,
         looks=looks,

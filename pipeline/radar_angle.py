@@ -20,6 +20,8 @@ from pipeline.swath_terrain import swaths_of
 
 Array = NDArray[np.float32]
 
+UNKNOWN_RANGE = (30.0, 45.0)
+"""Degrees of a radar of which not even the mode is known."""
 ANGLE_RANGE = (5.0, 85.0)
 """Degrees between which an angle layer holds angles; fill outside."""
 
@@ -38,6 +40,12 @@ def angle_on(scene: Acquisition, box: GeoBox) -> Array | None:
         return first_seen([incidence_on(raster, box) for raster in swaths_of(scene.layers[copolar(scene.layers)])])
     found = pass_angle(scene)
     return None if found is None else incidence_on_track(found.track, box)
+
+
+def angles_of(scene: Acquisition) -> tuple[float, float]:
+    """Least and largest angle of an acquisition, degrees, the same for all units: of its pass, else of its mode."""
+    found = pass_angle(scene)
+    return (found.near, found.far) if found is not None else scene.angle_range or UNKNOWN_RANGE
 
 
 def angle_reasons(angle: Array | None, box: GeoBox) -> Flags:

@@ -44,11 +44,20 @@ SLACK = 2.0
 """Degrees by which a footprint may reach beyond the range of the mode; the next track over differs by 15 or more."""
 
 
+LEAST_ANGLE = 5.0
+"""Degrees; the corners of a map-projected footprint may lie below, where nothing was seen."""
+Found = tuple[Track, str, float]
+"""Track, how it was found, expected error in degrees."""
+
+
 @dataclass(frozen=True)
 class PassAngle:
     """Where the angle of a pass comes from."""
 
     track: Track
+    near: float
+    far: float
+    """Degrees: least and largest angle in the footprint, whole numbers outward."""
     told: str
     """In words, for the item."""
     error: float
@@ -64,7 +73,13 @@ def pass_angle(scene: Acquisition) -> PassAngle | None:
     if orbit is None or scene.angle_source != "pass" or not places.size or np.abs(places[1]).max() > POLAR_LIMIT:
         return None
     start = Track(orbit, cast(Direction, scene.orbit_direction), cast(Side, scene.look_side), 0.0)
-    return _stated(scene, start) or _reference(scene, start, places) or _swath_edges(scene, start, places)
+    found = _stated(scene, start) or _reference(scene, start, places) or _swath_edges(scene, start, places)
+    if found is None:
+        return None
+    track, told, error = found
+    angles = incidence_from_pass(track, *places)
+    near, far = max(float(np.floor(angles.min())), LEAST_ANGLE), float(np.ceil(angles.max()))
+    return PassAngle(track, near, far, f"the pass: {told}", error)
 
 
 def incidence_on_track(track: Track, box: GeoBox) -> NDArray[np.float32]:
@@ -85,7 +100,7 @@ def _corners(scene: Acquisition) -> Real:
         return np.empty((2, 0))
 
 
-def _stated(scene: Acquisition, start: Track) -> PassAngle | None:
+def _stated(scene: Acquisition, start: Track) -> Found | None:
     """By the angle that the product states for its middle, else by that of its beam."""
     middle = joined(shape(scene.footprint)).centroid
     if scene.incidence is not None:
@@ -96,10 +111,10 @@ def _stated(scene: Acquisition, start: Track) -> PassAngle | None:
     else:
         return None
     track = track_through(start.orbit, start.direction, start.side, (middle.x, middle.y), incidence)
-    return PassAngle(track, f"the pass: {told}", error)
+    return track, told, error
 
 
-def _reference(scene: Acquisition, start: Track, places: Real) -> PassAngle | None:
+def _reference(scene: Acquisition, start: Track, places: Real) -> Found | None:
     """By the reference track of a relative orbit, if the footprint lies where the mode looks from it.
 
     Where the northbound half of a revolution begins, in the south, the number is still that of the one before.
@@ -112,11 +127,11 @@ def _reference(scene: Acquisition, start: Track, places: Real) -> PassAngle | No
         track = replace(start, node=node)
         angles = incidence_from_pass(track, *places)
         if angles.min() > near - SLACK and angles.max() < far + SLACK:
-            return PassAngle(track, f"the pass: relative orbit {scene.relative_orbit}", 0.1)
+            return track, f"relative orbit {scene.relative_orbit}", 0.1
     return None
 
 
-def _swath_edges(scene: Acquisition, start: Track, places: Real) -> PassAngle | None:
+def _swath_edges(scene: Acquisition, start: Track, places: Real) -> Found | None:
     """By the edges of a footprint that spans the interferometric wide swath of Sentinel-1."""
     if scene.sensor != "sentinel-1":
         return None
@@ -128,4 +143,4 @@ def _swath_edges(scene: Acquisition, start: Track, places: Real) -> PassAngle | 
     near, far = across(track, [angles.min(), angles.max()], latitude)
     if not IW_WIDTH[0] <= far - near <= IW_WIDTH[1]:
         return None
-    return PassAngle(track, f"the pass: the edges of its swath, {far - near:.0f} km apart", 0.2)
+    return track, f"the edges of its swath, {far - near:.0f} km apart", 0.2
