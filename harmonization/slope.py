@@ -60,8 +60,11 @@ def slope_regression(incidence: ArrayLike, level: ArrayLike) -> SlopeFit:
     10·log10 cos θ. Raises ValueError for fewer than three samples or one angle only.
     """
     angle, decibel = _samples(incidence, level)
-    fit = stats.linregress(angle - REFERENCE_ANGLE, decibel)
-    return SlopeFit(float(fit.slope), float(fit.stderr), float(fit.intercept), _exponent(angle, decibel), angle.size)
+    offset = angle - REFERENCE_ANGLE
+    slope, level = (float(value) for value in np.polyfit(offset, decibel, 1))
+    residual = decibel - level - slope * offset
+    error = np.sqrt(residual @ residual / (angle.size - 2) / np.sum((angle - angle.mean()) ** 2))
+    return SlopeFit(slope, float(error), level, _exponent(angle, decibel), angle.size)
 
 
 def robust_slope(incidence: ArrayLike, level: ArrayLike) -> SlopeFit:
@@ -131,4 +134,4 @@ def _samples(incidence: ArrayLike, level: ArrayLike) -> tuple[Real, Real]:
 
 
 def _exponent(angle: Real, decibel: Real) -> float:
-    return float(stats.linregress(10.0 * np.log10(np.cos(np.deg2rad(angle))), decibel).slope)
+    return float(np.polyfit(10.0 * np.log10(np.cos(np.deg2rad(angle))), decibel, 1)[0])
