@@ -23,8 +23,8 @@ FLATTENING_SQUARED = 6.69437999014e-3
 """First eccentricity squared of WGS84 [V]."""
 POLAR_LIMIT = 78.0
 """Degrees of latitude up to which a track is followed: near its turning point it crosses no parallel."""
-_STEPS = 6
-"""Newton steps to the place abeam; each doubles the digits, from 2 degrees at most."""
+_STEPS = 4
+"""Newton steps to the place abeam; each at least doubles the digits, from a few degrees."""
 
 
 @dataclass(frozen=True)
