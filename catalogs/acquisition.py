@@ -117,7 +117,7 @@ def _layer(
         item=item.id,
         band=rule.band,
         encoding=rule.encoding,
-        calibration_db=rule.calibration_db,
+        calibration_db=_calibration(rule, item.properties),
         scale=scale,
         offset=offset,
         nodata=nodata_values(rule, fields),
@@ -125,6 +125,11 @@ def _layer(
         swath=_swath(item, name, href, root, access) if rule.encoding == "calibrated" else None,
         stated=stated_of(item.properties, asset.extra_fields, rule.band),
     )
+
+
+def _calibration(rule: LayerRule, properties: Mapping[str, Any]) -> float:
+    """Factor of an amplitude, dB: what the product states, else what holds for its collection."""
+    return float(properties.get("overbank:calibration_db", rule.calibration_db))
 
 
 def _swath(item: pystac.Item, polarization: str, measurement: str, root: str | Path | None, access: Access) -> Swath:
@@ -204,6 +209,8 @@ def _view(item: pystac.Item, collection: Collection) -> dict[str, Any]:
         "look_side": side if side in ("right", "left") and collection.kind == "radar" else None,
         "look_azimuth": properties.get("view:azimuth") if collection.kind == "radar" else None,
         "angle_range": properties.get("overbank:angle_range", _mode_angles(properties, collection)),
+        "incidence": properties.get("view:incidence_angle") if collection.kind == "radar" else None,
+        "off_nadir": properties.get("view:off_nadir") if collection.kind == "radar" else None,
     }
 
 

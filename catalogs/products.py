@@ -11,7 +11,17 @@ from typing import NamedTuple
 import pystac
 
 from catalogs.errors import CatalogError, ProductError
-from catalogs.formats import alos2, ancillary, landsat, packed, scansar, sentinel1_safe, sentinel2, sentinel2_safe
+from catalogs.formats import (
+    alos2,
+    ancillary,
+    landsat,
+    packed,
+    palsar2,
+    scansar,
+    sentinel1_safe,
+    sentinel2,
+    sentinel2_safe,
+)
 from catalogs.formats.generic import DESCRIPTION, described_items
 from catalogs.publish import write_catalog
 from catalogs.records import Record
@@ -45,6 +55,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("Sentinel-2 L2A SAFE (MTD_MSIL2A.xml)", sentinel2_safe.safe_folders, _first(sentinel2_safe.safe_item)),
     Kind("Landsat Collection 2 Level-2 (*_MTL.json)", landsat.landsat_scenes, _all(landsat.landsat_item)),
     Kind("JAXA ScanSAR L2.2 (*_summary.xml)", scansar.scansar_scenes, _all(scansar.scansar_item)),
+    Kind("JAXA PALSAR-2 L1.5 and L2.1 (IMG-HH-ALOS2*.tif)", palsar2.palsar2_scenes, _all(palsar2.palsar2_item)),
     Kind("JAXA mosaic tiles (*_sl_HH_*.tif)", alos2.mosaic_tiles, _all(alos2.mosaic_item)),
     Kind("packed products, to be unpacked first", packed.packed_products, _first(packed.refuse)),
     Kind("JAXA mosaic archives (*.tar.gz)", alos2.mosaic_archives, alos2.archive_item, is_archive=True),

@@ -144,6 +144,10 @@ class Acquisition(Record):
     """How the values of the `mask` layer are to be read."""
     angle_range: tuple[float, float] | None = None
     """Near and far incidence angle of the mode in degrees (radar)."""
+    incidence: float | None = None
+    """Incidence angle at the middle of the footprint in degrees, where the product states one (radar)."""
+    off_nadir: float | None = None
+    """Angle of the beam at the satellite in degrees, where the product states one (radar)."""
     noise_db: dict[str, float] = {}
     """Noise-equivalent backscatter by polarization, dB, of the quantity."""
     noise_source: Literal["product", "default"] = "default"
@@ -192,13 +196,16 @@ class Acquisition(Record):
         return tuple(raster for rasters in self.layers.values() for raster in rasters)
 
     @property
-    def angle_source(self) -> Literal["layer", "annotation", "mode"] | None:
-        """Where the incidence angle comes from: a layer, the product's tie points, or only the range of the mode."""
+    def angle_source(self) -> Literal["layer", "annotation", "pass", "mode"] | None:
+        """Where the incidence angle comes from: a layer, the product's tie points, the orbit of the pass (where it
+        fits the footprint), or only the range of the mode."""
         if self.kind != "radar":
             return None
         if "angle" in self.layers:
             return "layer"
-        return "annotation" if any(raster.swath for raster in self.rasters) else "mode"
+        if any(raster.swath for raster in self.rasters):
+            return "annotation"
+        return "pass" if self.orbit_direction and self.look_side and not self.reference_only else "mode"
 
     @property
     def time(self) -> datetime:

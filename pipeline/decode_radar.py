@@ -20,7 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.flatten import Facets, facets_on, flattened
 from pipeline.ground import elevation_on
 from pipeline.mosaic import mosaic
-from pipeline.radar_angle import angle_on
+from pipeline.radar_angle import angle_on, angle_reasons, angles_of
 from pipeline.radar_mask import last_whole_day, late_reasons, mask_reasons
 from pipeline.radar_noise import noise_of
 from pipeline.read import Piece, read_linear, read_window
@@ -63,7 +63,7 @@ def decode_radar(
         power=power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
         angle=angle_on(scene, box),
-        angle_range=scene.angle_range or (30.0, 45.0),
+        angle_range=angles_of(scene),
         noise=noise_of(scene, box, noise_db, height),
         denoised=scene.denoised,
         looks=looks,
@@ -71,7 +71,8 @@ def decode_radar(
         time=scene.time,
         cell=cell,
     )
-    return bundle if facets is None else flattened(bundle, facets)
+    flat = bundle if facets is None else flattened(bundle, facets)
+    return replace(flat, reasons=flat.reasons | angle_reasons(flat.angle, box))
 
 
 def radar_power(

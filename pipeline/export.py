@@ -20,6 +20,7 @@ from pipeline.grid import outline_lonlat
 from pipeline.layers import Classes, Layer, UnitLayers
 from pipeline.ledger import appearing
 from pipeline.plan import Unit
+from pipeline.radar_angle import angle_told
 
 COLLECTION = "overbank-units"
 RUN_ID = "overbank-run"
@@ -79,9 +80,14 @@ def _properties(unit: Unit) -> dict[str, Any]:
 
 def _scene_times(unit: Unit) -> dict[str, list[dict[str, str]]]:
     def told(scenes: tuple[Acquisition, ...]) -> list[dict[str, str]]:
-        return [{"id": s.id, "sensor": s.sensor, "platform": s.platform, "time": _iso(s.time)} for s in scenes]
+        return [_scene(scene) for scene in scenes]
 
     return {"during": told(unit.during), "before": told(unit.before)}
+
+
+def _scene(scene: Acquisition) -> dict[str, str]:
+    told = {"id": scene.id, "sensor": scene.sensor, "platform": scene.platform, "time": _iso(scene.time)}
+    return told | ({"angle": angle_told(scene)} if scene.kind == "radar" else {})
 
 
 def _iso(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -116,16 +117,22 @@ def positions(
 
 def _at_nodes(geometry: SwathGeometry, target: GeoBox, points: int) -> tuple[Real, Real, Real]:
     """Line, pixel and shift of every point, interpolated between the nodes of the lattice."""
+    return on_lattice(target, points, geometry.geolocation.locate)  # type: ignore[return-value]
+
+
+def on_lattice(target: GeoBox, points: int, at: Callable[[Real, Real], tuple[Real, ...]]) -> tuple[Real, ...]:
+    """Tables of what `at` says of longitudes and latitudes, asked at the nodes of the lattice and linear in between:
+    (y·points, x·points) each."""
     origin = lattice_origin(target)
     spans = [_nodes(start, length) for start, length in zip(origin, target.shape.yx, strict=True)]
     rows, columns = np.meshgrid(*spans, indexing="ij")
     x, y = target.affine.c + columns * target.affine.a, target.affine.f + rows * target.affine.e
     longitude, latitude = Transformer.from_crs(str(target.crs), 4326, always_xy=True).transform(x, y)
-    found = geometry.geolocation.locate(np.asarray(longitude), np.asarray(latitude))
+    found = at(np.asarray(longitude), np.asarray(latitude))
     (row, down), (column, across) = (
         _between(start, length, points) for start, length in zip(origin, target.shape.yx, strict=True)
     )
-    return tuple(_linear(_linear(table, row, down[:, None]).T, column, across[:, None]).T for table in found)  # type: ignore[return-value]
+    return tuple(_linear(_linear(table, row, down[:, None]).T, column, across[:, None]).T for table in found)
 
 
 def _nodes(start: int, length: int) -> Real:

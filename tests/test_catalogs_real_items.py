@@ -24,7 +24,7 @@ MOSAIC, WIDE = "alos-palsar-mosaic", "palsar2-scansar"
 
 # sensor, quantity, layers, encoding, scale, nodata, mask scheme, angle from, look side
 COLLECTIONS: dict[str, tuple[Any, ...]] = {
-    RTC: ("sentinel-1", "gamma0", "VV VH", "power", 1.0, {-32768.0}, None, "mode", "right"),
+    RTC: ("sentinel-1", "gamma0", "VV VH", "power", 1.0, {-32768.0}, None, "pass", "right"),
     MOSAIC: (
         "alos-2",
         "gamma0",

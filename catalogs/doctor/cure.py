@@ -68,7 +68,7 @@ def with_borrowed_angles(scenes: Sequence[Acquisition]) -> tuple[tuple[Acquisiti
     lenders = {_track(scene): scene for scene in scenes if scene.angle_source == "layer" and scene.relative_orbit}
     lent, findings = [], []
     for scene in scenes:
-        lender = lenders.get(_track(scene)) if scene.angle_source == "mode" else None
+        lender = lenders.get(_track(scene)) if scene.angle_source in ("pass", "mode") else None
         if lender is None:
             lent.append(scene)
             continue

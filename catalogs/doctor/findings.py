@@ -67,8 +67,8 @@ KINDS: dict[str, Kind] = {
     "missing-angle": Kind(
         title="Radar without an angle of each pixel",
         severity="note",
-        action="takes the angle of another pass of the same track; else weighs with all angles of the "
-        'mode: weaker evidence, flagged "unknown angle"',
+        action="takes the angle of another pass of the same track; else derives it from orbit and footprint; where "
+        'these do not agree, weighs with all angles of the mode: weaker evidence, flagged "unknown angle"',
     ),
     "borrowed-angle": Kind(
         title="Angle of each pixel taken from another pass of the same track",

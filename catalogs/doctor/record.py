@@ -21,9 +21,10 @@ from catalogs.records import OPEN, Access, Acquisition, RasterLayer
 def record_findings(item: pystac.Item, scene: Acquisition) -> tuple[Finding, ...]:
     """What the acquisition of an item lacks, by its record alone."""
     found = _strays(item, scene)
-    if scene.kind == "radar" and scene.angle_source == "mode":
+    if scene.kind == "radar" and scene.angle_source in ("pass", "mode"):
         low, high = scene.angle_range or (math.nan, math.nan)
-        told = f"only the range of the mode, {low:g} to {high:g} degrees"
+        more = "orbit, look side and " if scene.angle_source == "pass" else "only "
+        told = f"{more}the range of the mode, {low:g} to {high:g} degrees"
         found.append(Finding(code="missing-angle", thing=scene.id, found=told, expected="an angle layer or annotation"))
     for name, rasters in scene.layers.items():
         found += [_against_type(scene.id, name, raster) for raster in rasters if not _type_holds(name, raster)]

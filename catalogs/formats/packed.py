@@ -1,4 +1,4 @@
-"""Products that are recognised and cannot be read as they lie: packed ones, and ALOS-2 in plain GeoTIFF or CEOS."""
+"""Products that are recognised and cannot be read as they lie: packed ones, and ALOS-2 images in CEOS format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from catalogs.errors import ProductError
 _PACKED = re.compile(
     r"^(?:S[12][A-D]_\w+|L[COTEM]0[4-9]_L\w+|ALOS2\d+-.+|\d{10}_\d{6}_ALOS2\d+-.+)(?:\.SAFE)?\.(?:zip|tar|tgz|tar\.gz)$"
 )
-_ALOS2 = re.compile(r"^IMG-(?:HH|HV|VV|VH)-ALOS2\d+-\d{6}-\w+\d\.\d\w+(?:\.tif)?$")
+_ALOS2 = re.compile(r"^IMG-(?:HH|HV|VV|VH)-ALOS2\d+-\d{6}-\w+\d\.\d\w+$")
 
 
 def packed_products(place: Path) -> Iterator[tuple[Path, ...]]:
@@ -25,10 +25,7 @@ def packed_products(place: Path) -> Iterator[tuple[Path, ...]]:
 def refuse(path: Path) -> NoReturn:
     """Always raises a `ProductError` that says what to do."""
     if _ALOS2.match(path.name):
-        expected = "an ALOS-2 mosaic or ScanSAR L2.2"
-        remedy = (
-            "A GeoTIFF of level 2.1 can be described in overbank.yaml (sensor: alos-2, quantity: sigma0, "
-            "scale: amplitude, calibration_db: -83); CEOS files and level 1.5 without a map projection cannot be read."
-        )
-        raise ProductError(f"file {path}", "an ALOS-2 image of level 1.5 or 2.1", expected, remedy)
+        expected = "level 1.5 or 2.1 in GeoTIFF, geocoded (IMG-HH-…1.5GUA.tif)"
+        remedy = "CEOS files cannot be read: order the scene in GeoTIFF, as level 2.1 where the terrain is not flat."
+        raise ProductError(f"file {path}", "an ALOS-2 image in CEOS format", expected, remedy)
     raise ProductError(f"file {path}", "a packed product", "its folder", "Unpack it and ingest the folder.")

@@ -17,12 +17,14 @@ LINE_SLOPE = -0.394181
 """dB per degree, C-VV inland water, 27 to 48 degrees (Bauer-Marschallinger 2022)."""
 LINE_INTERCEPT = -4.142015
 """dB at 0 degrees, same line; -19.318 dB at 38.5 degrees, which is CMOD5.N at 5 m/s."""
+LINE_STD = 2.754041
+"""dB, scatter of the measurements about the line, same source [V]."""
 
 
 def water_line(angle: Real) -> NDArray[np.float64]:
     """Mean C-VV sigma0 of inland water in dB at `angle` in degrees (Bauer-Marschallinger 2022).
 
-    Any shape; NaN in, NaN out. The scatter about it is 2.754 dB. `water_line_valid` tells where it was fitted.
+    Any shape; NaN in, NaN out. The scatter about it is `LINE_STD`. `water_line_valid` tells where it was fitted.
     """
     return np.asarray(LINE_INTERCEPT + LINE_SLOPE * np.asarray(angle))
 

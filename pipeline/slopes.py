@@ -1,0 +1,152 @@
+"""How backscatter falls with the angle over this very area: slopes of land covers from the scenes before the flood.
+
+A job's scenes before the flood often come from several orbits, which see the same fields at different angles. Where
+they do, and only there, the slopes of the class table can be moved by what they show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from catalogs.records import Acquisition
+from harmonization.bundle import Cover
+from harmonization.calibration import decibel
+from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE
+from harmonization.geometry import sigma0_from_gamma0
+from harmonization.land_cover import LandCover
+from harmonization.slope import PRIOR_ERROR, SlopeEstimate, estimate_slope
+from harmonization.speckle import log_speckle_std
+from pipeline.decode_radar import Elevation, radar_power
+from pipeline.radar_angle import angle_on
+from pipeline.radar_mask import mask_reasons
+from pipeline.science import Science
+
+Real = NDArray[np.float64]
+Covers = Callable[[GeoBox], Cover | None]
+
+CLASSES = {
+    LandCover.BARE: "bare_dry",
+    LandCover.GRASS_CROPS: "grass_crop",
+    LandCover.FOREST: "forest",
+    LandCover.URBAN: "urban",
+    LandCover.OPEN_WATER: "open_water",
+}
+"""Land covers whose slopes are looked for, and the class of the table that is their prior."""
+STABLE_DB = 2.0
+"""dB, standard deviation over the dates beyond speckle, above which the ground itself has changed [M]."""
+DEFAULT_NOISE_DB = -28.0
+"""Where neither product nor collection gives a noise floor [M]; as in `pipeline.prepare`."""
+LEAST_PIXELS = 100
+"""Of one land cover in one sample box: fewer do not average their speckle to 0.3 dB."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One scene over one box, in sigma0 by channel ("C-VV"), signal alone."""
+
+    orbit: int
+    sigma0: Mapping[str, NDArray[np.float64]]
+    angle: NDArray[np.float64]
+
+
+def estimate_slopes(
+    before: Sequence[Acquisition],
+    boxes: Sequence[GeoBox],
+    covers: Covers,
+    science: Science,
+    *,
+    flood_start: datetime,
+    looks: float,
+    elevation: Elevation = (),
+) -> dict[str, dict[str, SlopeEstimate]]:
+    """By channel ("C-VV") and class the slope to be used, from the scenes of one sensor before a flood.
+
+    `boxes`: sample windows that the scenes share; `covers`: the land cover of a window, None where it is not known;
+    `looks`: of the power as it is decoded. Scenes that end after `flood_start`, mosaics, and scenes without orbit or
+    angle are left out. In each window the pixels of a cover count that every scene saw and whose level, but for the
+    prior slope, is stable over the dates. Always an answer: where the data do not suffice, the prior and the reason.
+    """
+    usable = [scene for scene in before if _usable(scene, flood_start)]
+    samples: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
+    known = False
+    for number, box in enumerate(boxes):
+        cover = covers(box)
+        if cover is None:
+            continue
+        known = True
+        looked = [look for scene in usable if (look := _look(scene, box, science, elevation)) is not None]
+        for key, rows in _box_samples(looked, cover, looks).items():
+            samples.setdefault(key, []).extend((angle, level, number, orbit) for angle, level, orbit in rows)
+    channels = sorted({channel for scene in before for channel in _channels(scene)})
+    return {
+        channel: {land: _estimate(samples.get((channel, land), []), channel, land, known) for land in CLASSES.values()}
+        for channel in channels
+    }
+
+
+def _usable(scene: Acquisition, flood_start: datetime) -> bool:
+    told = scene.relative_orbit is not None and scene.angle_source not in (None, "mode")
+    return scene.kind == "radar" and told and not scene.reference_only and scene.end < flood_start
+
+
+def _look(scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation) -> _Look | None:
+    """sigma0 and angle of a scene; None where its angle is not known. Masked pixels are NaN."""
+    angle = angle_on(scene, box)
+    if angle is None or scene.relative_orbit is None:
+        return None
+    power, _ = radar_power(scene, box, science, elevation)
+    masked = mask_reasons(scene, box) != 0
+    degrees = np.where(masked, np.nan, angle.astype(np.float64))
+    sigma0 = {}
+    for channel, name in _channels(scene).items():
+        floor = 0.0 if scene.denoised else 10.0 ** (scene.noise_db.get(name, DEFAULT_NOISE_DB) / 10.0)
+        signal = np.where(power[name] > 2.0 * floor, power[name] - floor, np.nan)  # below, the floor is what is seen
+        sigma0[channel] = signal if scene.quantity == "sigma0" else sigma0_from_gamma0(signal, degrees)
+    return _Look(scene.relative_orbit, sigma0, degrees)
+
+
+def _channels(scene: Acquisition) -> dict[str, str]:
+    """The scene's polarizations by channel, as far as the class table has them."""
+    names = {f"{scene.band}-{name}": name for name in scene.polarizations}
+    return {channel: name for channel, name in names.items() if channel in BACKSCATTER["forest"]}
+
+
+def _box_samples(
+    looks: Sequence[_Look], cover: Cover, speckle_looks: float
+) -> dict[tuple[str, str], list[tuple[float, float, int]]]:
+    """By channel and class: mean angle, level (linear mean, in dB) and orbit of each look over the same pixels."""
+    found: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
+    for channel in sorted({channel for look in looks for channel in look.sigma0}):
+        shown = [look for look in looks if channel in look.sigma0]
+        for code, land in CLASSES.items():
+            pixels = (cover == code) & _stable(shown, channel, BACKSCATTER[land][channel].slope, speckle_looks)
+            if pixels.sum() >= LEAST_PIXELS:
+                found[channel, land] = [
+                    (float(look.angle[pixels].mean()), float(decibel(look.sigma0[channel][pixels].mean())), look.orbit)
+                    for look in shown
+                ]
+    return found
+
+
+def _stable(looks: Sequence[_Look], channel: str, slope: float, speckle_looks: float) -> NDArray[np.bool_]:
+    """(y, x) True where every look saw the pixel and its level at 38.5 degrees, by the prior slope, kept still."""
+    levels = [decibel(look.sigma0[channel]) - slope * (look.angle - REFERENCE_ANGLE) for look in looks]
+    spread = np.std(levels, axis=0)  # NaN where one look did not see it
+    return np.asarray(spread <= np.hypot(STABLE_DB, log_speckle_std(speckle_looks)))
+
+
+def _estimate(
+    samples: Sequence[tuple[float, float, float, float]], channel: str, land: str, cover_known: bool
+) -> SlopeEstimate:
+    prior = BACKSCATTER[land][channel].slope
+    if not samples:
+        missing = "no stable pixels of this land cover" if cover_known else "no land cover: classes are not known"
+        return SlopeEstimate(prior, PRIOR_ERROR, missing)
+    angle, level, ground, orbit = np.asarray(samples, dtype=np.float64).T
+    return estimate_slope(angle, level, ground, orbit, prior)
