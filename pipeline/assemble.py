@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalogs.records import Sensor
-from harmonization.bundle import OpticalBundle
-from harmonization.evidence import Belief
+from harmonization.bundle import Float, OpticalBundle
 from harmonization.reasons import Reason
 from pipeline.classify import agreement, flood_classes, flood_probability, uncertainty
 from pipeline.job import Job
@@ -27,7 +26,7 @@ BEFORE_SHIFT = 4
 
 def assemble_layers(
     job: Job,
-    belief: Belief,
+    prior: Float,
     looks: Mapping[Sensor, SensorLook],
     methods: Mapping[str, MethodMap],
     inside: Mask,
@@ -38,6 +37,7 @@ def assemble_layers(
 ) -> UnitLayers:
     """All layers of one unit: arrays (y, x) on the unit's own box.
 
+    `prior` (2, y, x): log-odds before any sensor.
     `past_water`: what `classify.reference_from_before` says of the wide window, cropped; `given_water`: the job's
     reference raster (1 is water, NaN not known), which outranks it.
     `has_reference`: whether the run as a whole has one, so that all its units speak of the same thing.
@@ -45,7 +45,7 @@ def assemble_layers(
     known = _reference(past_water, given_water)
     reference = np.zeros(inside.shape, np.bool_) if known is None else known[0]
     delivered = methods[job.delivered]
-    layers = _delivered(delivered, looks, belief, reference, inside, has_reference)
+    layers = _delivered(delivered, looks, prior, reference, inside, has_reference)
     layers["reference_water"] = _reference_layer(known, inside)
     layers |= _witnesses(job, looks, inside, at)
     layers |= _by_method(methods, reference, inside, has_reference)
@@ -77,7 +77,7 @@ def _kind(has_reference: bool) -> Any:
 def _delivered(
     found: MethodMap,
     looks: Mapping[Sensor, SensorLook],
-    belief: Belief,
+    prior: Float,
     reference: Mask,
     inside: Mask,
     has_reference: bool,
@@ -87,7 +87,7 @@ def _delivered(
     water = np.where(found.observed & inside, found.water | found.vegetation | reference, 255)
     layers["water_extent"] = layer("water_extent", water)
     percent = flood_probability(found, reference, inside)
-    spread = uncertainty(found, looks, belief, inside)
+    spread = uncertainty(found, looks, prior, inside)
     if percent is not None and spread is not None:
         layers["flood_probability"] = layer("flood_probability", percent)
         layers["uncertainty"] = layer("uncertainty", spread, ("aleatoric", "epistemic (jackknife over sensors)"))
@@ -161,7 +161,6 @@ def _facts(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, has_refer
     facts: dict[str, Any] = {
         "overbank:legend": "flood" if has_reference else "water",
         "overbank:delivered": job.delivered,
-        "overbank:dry_state": "prior mixture of land covers (no land cover given)",
         "overbank:sensors": {
             sensor: _fact(looks[sensor], inside) if sensor in looks else "no scene" for sensor in job.sensors
         },

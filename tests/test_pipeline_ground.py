@@ -22,7 +22,8 @@ from catalogs.products import ingest
 from catalogs.records import Ancillary, RasterLayer
 from pipeline.errors import JobError
 from pipeline.grid import outline_lonlat
-from pipeline.ground import Ground, elevation_on, resolve_ground, water_on
+from pipeline.ground import Ground, elevation_on, water_on
+from pipeline.ground_sources import resolve_ground
 from pipeline.job import Job
 from workflows.account import account_of, caveats
 from workflows.map import map_flood
@@ -289,7 +290,8 @@ def test_plan_shows_the_ground(flood: Path, tmp_path: Path) -> None:
     told = plan_record(plan)
     assert told["reference_water"] == ["jrc-gsw-10E_50Nv1_4_2021"]
     assert len(told["elevation"]) == len(plan.elevation) == 2
-    water, elevation = told["notes"]
+    water, elevation, drainage = told["notes"]
+    assert "`drainage: none` leaves it out" in drainage
     assert water.startswith("reference_water: jrc-gsw (water from 10 on), 1 raster; nothing over ")
     assert elevation == "elevation: cop-dem-glo-30, 2 rasters"
     assert told["problems"] == []

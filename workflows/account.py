@@ -166,7 +166,7 @@ def caveats(account: Account) -> list[str]:
     elif account.reference_known < 0.995:
         share = 1.0 - account.reference_known
         told.append(f"in {share:.1%} of the area nothing tells permanent water from flood: water there is called flood")
-    if account.dry_state:
+    if "mixture" in account.dry_state:
         told.append(f"dry ground is taken for a {account.dry_state}: where one cover prevails, trust its margins less")
     for window, sensors in account.missing.items():
         told += [f"{sensor}: no scene {window} the flood" for sensor in sensors]
