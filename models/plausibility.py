@@ -18,7 +18,7 @@ def hydrostatic_loss(
     Args:
         probability: (B, H, W) of water; NaN not known.
         elevation: (B, H, W) m; NaN not known.
-        reach: pixels along rows, columns and diagonals.
+        reach: most pixels along rows, columns and diagonals (1, 2, 4 …).
         step: m that i must lie above j.
         sill: m above i that a pixel between may rise.
 

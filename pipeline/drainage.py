@@ -46,7 +46,7 @@ def height_above_drainage(
 ) -> NDArray[np.float32]:
     """(y, x) metres above the nearest stream downhill; NaN where elevation is, and where no stream is reached in it.
 
-    Depressions are filled and flow goes to the steepest of eight neighbours (Wang and Liu 2006, IJGIS 20(2)); a stream
+    Depressions are filled and flow goes to the lowest of eight neighbours (Wang and Liu 2006, IJGIS 20(2)); a stream
     is where at least `upstream_km2` drain through a cell. The height is that of the given elevation over the stream
     cell that its water reaches (Rennó 2008; Nobre 2011), so a hollow or a polder below its stream is negative.
     `elevation` (y, x) in m, NaN not known; `transform` in metres. Where water flows off the raster, or into the

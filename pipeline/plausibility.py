@@ -24,17 +24,27 @@ def plausibility_sums(methods: Mapping[str, MethodMap], elevation: Array, halo: 
     """
     if not np.isfinite(elevation).any():
         return {}
-    return {name: _sums(found, elevation, halo, inside) for name, found in methods.items()}
-
-
-def _sums(found: MethodMap, elevation: Array, halo: int, inside: Mask) -> Sums:
-    wet = (found.water | found.vegetation).astype(np.float32) if found.states is None else 1.0 - found.states[0]
-    excess, pairs = pair_losses(elevation, np.where(found.observed, wet, np.float32(np.nan)))
-    own = crop_method(found, halo)
-    shores = shorelines(own.water | own.vegetation, own.observed & inside, crop(elevation, halo))
+    excess, pairs = pair_losses(elevation, np.stack([_wet(found) for found in methods.values()]))
+    own = crop(elevation, halo)
     return {
-        "pairs": int(crop(pairs, halo)[inside].sum()),
-        "excess": float(crop(excess, halo)[inside].sum()),
+        name: {
+            "pairs": int(crop(count, halo)[inside].sum()),
+            "excess": float(crop(total, halo)[inside].sum()),
+            **_shores(crop_method(found, halo), own, inside),
+        }
+        for (name, found), total, count in zip(methods.items(), excess, pairs, strict=True)
+    }
+
+
+def _wet(found: MethodMap) -> Array:
+    """(y, x) probability of water, by a rule 0 or 1; NaN where not observed."""
+    wet = (found.water | found.vegetation).astype(np.float32) if found.states is None else 1.0 - found.states[0]
+    return np.where(found.observed, wet, np.float32(np.nan))
+
+
+def _shores(own: MethodMap, elevation: Array, inside: Mask) -> Sums:
+    shores = shorelines(own.water | own.vegetation, own.observed & inside, elevation)
+    return {
         "judged_pixels": int(shores.pixels.sum()),
         "uneven_pixels": int(shores.pixels[shores.uneven].sum()),
         "shore_pixels": int(shores.shore.sum()),
