@@ -223,6 +223,7 @@ def mapped(flood: Path, out: Path, **changes: Any) -> Path:
     told = yaml.safe_load((flood / "job.yaml").read_text()) | {"methods": ["physics"], "sensors": ["sentinel-1"]}
     told |= {"area": str(flood / "area.geojson"), "catalog": str(flood / "catalog.json"), **changes}
     out.mkdir(parents=True)
+    told = {name: value for name, value in told.items() if value is not None}
     (out / "job.yaml").write_text(yaml.safe_dump(told))
     map_flood(out / "job.yaml", out / "run")
     return out / "run"
@@ -263,7 +264,6 @@ def test_high_ground_needs_more_evidence_and_units_agree(flood: Path, tmp_path: 
     found, unlike = compare(whole)["plausibility"]["physics"], compare(parts)["plausibility"]["physics"]
     assert found["hydrostatic"] == pytest.approx(unlike["hydrostatic"], rel=1e-9)
     assert map_flood(tmp_path / "whole/job.yaml", whole).skipped == 1
-    assert compare(mapped(flood, tmp_path / "none"))["plausibility"] == {}
 
 
 def test_height_above_drainage_of_the_area_is_computed_once_and_read_back(flood: Path, tmp_path: Path) -> None:
@@ -278,3 +278,26 @@ def test_height_above_drainage_of_the_area_is_computed_once_and_read_back(flood:
     known = np.isfinite(values)
     assert 0.0 < known.mean() < 0.5, "the margin has no elevation here"
     assert values[known].min() >= -0.5
+
+
+def test_quiet_window_stays_dry_on_low_ground(tmp_path: Path) -> None:
+    """Without a flood less than one pixel in 200 that lies 0 to 5 m above a stream is mapped as flood."""
+    simulate(tmp_path, 128, 5, flood=False)
+    with rasterio.open(tmp_path / "truth.tif") as source:
+        grounds = GeoBox(source.shape, source.transform, source.crs)
+        river = write_tiff(tmp_path / "river.tif", (source.read(1) == 3).astype(np.uint8), grounds)
+    rules = yaml.safe_load(Path("workflows/methods/2026-11.yaml").read_text())
+    rules["drainage"]["upstream_km2"] = 0.2
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
+    told = {"elevation": str(tmp_path / "elevation.tif"), "science": str(tmp_path / "rules.yaml")}
+    told |= {"reference_water": river, "before": None}
+    run = mapped(tmp_path, tmp_path / "out", sensors=["sentinel-1", "alos-2", "sentinel-2"], **told)
+    (path,) = (run / "drainage").iterdir()
+    (unit,) = run.glob("units/*/flood_class.tif")
+    with rasterio.open(unit) as source:
+        classes = source.read(1)
+        box = GeoBox(source.shape, source.transform, source.crs)
+    height = elevation_on([RasterLayer(href=str(path))], box)
+    low = (height >= 0.0) & (height <= 5.0)
+    assert low.mean() > 0.3
+    assert np.isin(classes[low], (1, 2)).mean() < 0.005
