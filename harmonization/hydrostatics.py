@@ -7,9 +7,9 @@ the elevation into the decision a second time would count it twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
@@ -29,8 +29,6 @@ LEVEL_ERROR = 3.0
 """m of a shoreline's standard deviation that an elevation model's own error explains (2 to 3 m) [M]."""
 LEAST_SHORE = 30
 """Pixels of shoreline from which its level is judged."""
-DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""Rows and columns of one step; each is gone both ways."""
 
 
 def hydrostatic_loss(elevation: ArrayLike, probability: ArrayLike, pairs: ArrayLike, step: float = 0.0) -> float:
@@ -62,41 +60,40 @@ def pair_losses(
     `probability` (y, x), or (maps, y, x) of several maps at once: then both results are too. Sums over windows that
     overlap by `reach` and are cropped are those of the whole. O(n·reach).
     """
-    total = np.zeros(probability.shape)
-    count = np.zeros(probability.shape, dtype=np.int64)
-    for upper, lower, between in straight_paths(elevation.shape, reach):
-        high, low = elevation[upper], elevation[lower]
-        crest = high + sill
-        connected = high > low + step
-        for place in between:
-            connected &= elevation[place] <= crest
-        excess = np.maximum(probability[..., *upper] - probability[..., *lower], 0.0).astype(np.float64)
-        counted = connected & np.isfinite(excess)
-        total[..., *upper] += np.where(counted, excess**2, 0.0)
-        count[..., *upper] += counted
-    return total, count
+    maps = probability if probability.ndim == 3 else probability[None]
+    total = np.zeros(maps.shape)
+    count = np.zeros(maps.shape, dtype=np.int64)
+    _add_pairs(elevation, maps, reach, step, sill, total, count)
+    return total.reshape(probability.shape), count.reshape(probability.shape)
 
 
-Place = tuple[slice, slice]
+@numba.njit(cache=True, nogil=True)
+def _add_pairs(elevation, maps, reach, step, sill, total, count):  # type: ignore[no-untyped-def]
+    """Walk from every pixel in eight directions."""
+    for row in range(elevation.shape[0]):
+        for column in range(elevation.shape[1]):
+            for down in (-1, 0, 1):
+                for across in (-1, 0, 1):
+                    if down != 0 or across != 0:
+                        _walk(elevation, maps, row, column, down, across, reach, step, sill, total, count)
 
 
-def straight_paths(shape: tuple[int, ...], reach: int) -> Iterator[tuple[Place, Place, tuple[Place, ...]]]:
-    """Slices of all pixels i, of their partners j, and of those between: all directions, powers of two to `reach`."""
-    for down, across in DIRECTIONS:
-        for distance in (1 << power for power in range(reach.bit_length())):
-            if shape[0] <= down * distance or shape[1] <= abs(across) * distance:
-                continue
-            places = tuple(_moved(shape, down, across, distance, at) for at in range(distance + 1))
-            yield places[0], places[-1], places[1:-1]
-            yield places[-1], places[0], places[1:-1]
-
-
-def _moved(shape: tuple[int, ...], down: int, across: int, distance: int, at: int) -> Place:
-    """The pixels `at` steps along all paths of `distance` steps."""
-    rows = slice(down * at, shape[0] - down * (distance - at))
-    if across >= 0:
-        return rows, slice(across * at, shape[1] - across * (distance - at))
-    return rows, slice(distance - at, shape[1] - at)
+@numba.njit(cache=True, nogil=True)
+def _walk(elevation, maps, row, column, down, across, reach, step, sill, total, count):  # type: ignore[no-untyped-def]
+    """As far as the pixel's water could go: until something rises above it, or is not known."""
+    high = elevation[row, column]
+    for distance in range(1, reach + 1):
+        r, c = row + down * distance, column + across * distance
+        if not (0 <= r < elevation.shape[0] and 0 <= c < elevation.shape[1]):
+            return
+        if distance & (distance - 1) == 0 and high > elevation[r, c] + step:
+            for number in range(maps.shape[0]):
+                excess = maps[number, row, column] - maps[number, r, c]
+                if np.isfinite(excess):
+                    total[number, row, column] += max(excess, 0.0) ** 2
+                    count[number, row, column] += 1
+        if not elevation[r, c] <= high + sill:
+            return
 
 
 class Shorelines(NamedTuple):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from harmonization.hydrostatics import REACH, SILL, STEP, straight_paths
+from harmonization.hydrostatics import REACH, SILL, STEP
+
+DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Rows and columns of one step; each is gone both ways."""
+Place = tuple[slice, slice]
 
 
 def hydrostatic_loss(
@@ -27,7 +33,7 @@ def hydrostatic_loss(
     """
     total = probability.new_zeros(())
     count = 0
-    for upper, lower, between in straight_paths(tuple(probability.shape[-2:]), reach):
+    for upper, lower, between in _straight_paths(probability.shape[-2], probability.shape[-1], reach):
         high, low = elevation[:, *upper], elevation[:, *lower]
         connected = high > low + step
         for place in between:
@@ -37,3 +43,22 @@ def hydrostatic_loss(
         total = total + torch.where(counted, difference, 0.0).clamp(min=0.0).square().sum()
         count += int(counted.sum())
     return total / max(count, 1)
+
+
+def _straight_paths(rows: int, columns: int, reach: int) -> Iterator[tuple[Place, Place, tuple[Place, ...]]]:
+    """Slices of all pixels i, of their partners j, and of those between: all directions, powers of two to `reach`."""
+    for down, across in DIRECTIONS:
+        for distance in (1 << power for power in range(reach.bit_length())):
+            if rows <= down * distance or columns <= abs(across) * distance:
+                continue
+            places = tuple(_moved(rows, columns, down, across, distance, at) for at in range(distance + 1))
+            yield places[0], places[-1], places[1:-1]
+            yield places[-1], places[0], places[1:-1]
+
+
+def _moved(rows: int, columns: int, down: int, across: int, distance: int, at: int) -> Place:
+    """The pixels `at` steps along all paths of `distance` steps."""
+    along = slice(down * at, rows - down * (distance - at))
+    if across >= 0:
+        return along, slice(across * at, columns - across * (distance - at))
+    return along, slice(distance - at, columns - at)

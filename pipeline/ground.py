@@ -46,11 +46,6 @@ class Ground(Record):
         return tuple(tile.raster for tile in self.elevation)
 
     @property
-    def drainage_rasters(self) -> tuple[RasterLayer, ...]:
-        """The rasters of height above drainage."""
-        return tuple(tile.raster for tile in self.drainage)
-
-    @property
     def tiles(self) -> tuple[Ancillary, ...]:
         """All tiles."""
         return self.water + self.elevation + self.drainage + self.land_cover
@@ -169,10 +164,16 @@ def factor_on(ground: Ground, box: GeoBox, drainage: Drainage, cover: Codes | No
     """(y, x) factor on the event's prior, in (0, 1]; 1 where nothing is known of the height."""
     if not ground.drainage:
         return np.ones(box.shape.yx)
-    height = elevation_on(ground.drainage_rasters, box)
+    height = elevation_on(_own_zone_first(ground.drainage, box), box)
     slope = _slope_on(ground.elevation_rasters, box)
     factor = drainage_prior_factor(height, slope, drainage.half_height, drainage.width)
     return believed_factor(factor, drainage.doubt, cover)
+
+
+def _own_zone_first(tiles: Sequence[Ancillary], box: GeoBox) -> list[RasterLayer]:
+    """Where an area lies in several zones, the basin computed on the box's own grid counts before a neighbour's."""
+    zone = f"{box.crs.to_epsg() if box.crs else None}-"
+    return [tile.raster for tile in sorted(tiles, key=lambda tile: not tile.id.startswith(zone))]
 
 
 def _slope_on(elevation: Sequence[RasterLayer], box: GeoBox) -> Array:

@@ -28,6 +28,7 @@ from pipeline.errors import JobError
 from pipeline.grid import outline_lonlat, project
 from pipeline.ground import COMPUTED_HERE, Ground, elevation_on, factor_on, prior_on
 from pipeline.job import Job
+from workflows.account import account_of, caveats
 from workflows.compare import compare
 from workflows.map import map_flood
 from workflows.simulate import simulate
@@ -180,6 +181,15 @@ def test_prior_falls_with_height_and_is_the_events_where_nothing_is_known(tmp_pa
     np.testing.assert_array_equal(factor_on(ground, box, rules, cover)[:, :15], factor_on(ground, box, rules)[:, :15])
 
 
+def test_own_zone_counts_before_the_neighbours(tmp_path: Path) -> None:
+    box = grid(32, 32)
+    other, own = (
+        tile(tmp_path / f"{zone}-a.tif", np.full((32, 32), height, np.float32), box)
+        for zone, height in (("32631", 30.0), ("32632", 0.0))
+    )
+    assert (factor_on(Ground(drainage=(other, own)), box, science().drainage) > 0.9).all()
+
+
 def test_units_read_the_same_prior(tmp_path: Path) -> None:
     """Height of 30 m and slope of 30 m elevation on 10 m pixels: two halves are the whole, to the byte."""
     coarse = GeoBox((40, 40), grid(8, 8).affine * Affine.translation(-24, -24) * Affine.scale(3.0), grid(8, 8).crs)
@@ -261,6 +271,9 @@ def test_high_ground_needs_more_evidence_and_units_agree(flood: Path, tmp_path: 
     assert not (flat / "drainage").exists()
     (item,) = (json.loads(path.read_text()) for path in whole.glob("units/*/*.json"))
     assert item["properties"]["overbank:drainage"][0].startswith("computed from the elevation: ")
+    (told,) = (sentence for sentence in caveats(account_of(whole)) if "height above drainage" in sentence)
+    assert "computed from the elevation" in told
+    assert "crowns and roofs count as high ground" in told
     found, unlike = compare(whole)["plausibility"]["physics"], compare(parts)["plausibility"]["physics"]
     assert found["hydrostatic"] == pytest.approx(unlike["hydrostatic"], rel=1e-9)
     assert map_flood(tmp_path / "whole/job.yaml", whole).skipped == 1
