@@ -419,7 +419,9 @@ def test_land_cover_arrives_at_every_sensor_the_same_in_every_unit(
     assert properties["overbank:land_cover"] == ["of the job: cover.tif"]
     assert properties["overbank:dry_state"] == "land cover (of the job)"
     assert properties["overbank:land_cover_known_share"] == pytest.approx((codes > 0).mean(), abs=0.01)
-    assert not any("mixture" in sentence for sentence in caveats(account_of(tmp_path / "run")))
+    told = caveats(account_of(tmp_path / "run"))
+    assert not any("prior mixture" in sentence for sentence in told)
+    assert any(f"land cover is not known in {(codes == 0).mean():.1%}" in sentence for sentence in told)
     assert map_flood(path, tmp_path / "run").skipped == 1
     write_tiff(flood / "cover.tif", 7 - codes, box)
     assert map_flood(path, tmp_path / "run").skipped == 0, "another cover makes another map"
