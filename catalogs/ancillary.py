@@ -1,4 +1,4 @@
-"""Elevation, surface water and land cover: items of ancillary collections become `Ancillary` records."""
+"""Elevation, drainage, surface water and land cover: items of ancillary collections become `Ancillary` records."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class SelfDescribing(Record):
 
 
 class AncillaryCollection(Record):
-    """What is known of the ground beforehand: elevation, surface water or land cover. No observation of a flood."""
+    """What is known of the ground beforehand: elevation, drainage, surface water or land cover. No flood is in it."""
 
     id: str
     title: str

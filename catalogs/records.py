@@ -14,7 +14,7 @@ MaskScheme = Literal["palsar-mosaic", "palsar-scansar", "opera-rtc", "sentinel-2
 SENSORS: tuple[Sensor, ...] = ("sentinel-1", "alos-2", "sentinel-2", "landsat")
 
 
-Theme = Literal["elevation", "surface-water", "land-cover"]
+Theme = Literal["elevation", "surface-water", "land-cover", "height-above-drainage"]
 LandCover = Literal["bare", "grass_crops", "forest", "urban", "open_water", "wetland", "snow_ice"]
 """Land covers that a legend may name. The first four are the dry classes of the priors."""
 

@@ -18,6 +18,7 @@ from scipy import ndimage
 from harmonization import three_states
 from harmonization.bundle import Evidence
 from harmonization.reasons import Reason, doubt_of
+from harmonization.terrain import prior_log_odds
 
 Array = NDArray[np.float32]
 Real = NDArray[np.float64]
@@ -229,17 +230,45 @@ def state_probabilities(log_odds: NDArray[Level]) -> NDArray[Level]:
     return result
 
 
-def estimate_prior(parts: Array, start: Belief, bounds: tuple[float, float], rounds: int = 30) -> Belief:
+def estimate_prior(
+    parts: Array,
+    start: Belief,
+    bounds: tuple[float, float],
+    rounds: int = 30,
+    factor: NDArray[np.float64] | None = None,
+) -> Belief:
     """The share of open water that the evidence of an area itself speaks for; flooded vegetation keeps its ratio to it.
 
     `parts` (2, n): summed nats of observed pixels. Expectation-maximization of the mixture share (Saerens 2002, Neural
     Computation 14(1)), held within `bounds`; without pixels the start is kept. The share of flooded vegetation is not
     estimated: its evidence is too weak to tell a tenth from nothing, and the estimate falls to its lower bound.
+
+    `factor` (n,), in (0, 1]: what the ground leaves of the event's prior (`terrain.believed_factor`). The share is then
+    that of low ground, by which the factor is multiplied again: the share of the area would count the hills twice.
     """
     ratio = start.vegetation / start.water
     belief = start
     for _ in range(rounds if parts.shape[1] else 0):
-        states = state_probabilities(combine(belief.log_odds[:, None], [parts]))
-        water = float(np.clip(states[1].mean(dtype=np.float64), *bounds))
+        states = state_probabilities(combine(_log_odds(belief, factor), [parts]))
+        water = states[1].mean(dtype=np.float64) if factor is None else _share_of_low(states, belief, factor)
+        water = float(np.clip(water, *bounds))
         belief = replace(start, water=water, vegetation=min(ratio * water, bounds[1]))
     return belief
+
+
+def _log_odds(belief: Belief, factor: NDArray[np.float64] | None) -> Array:
+    """(2, n or 1) prior log-odds, lowered by the factor of the ground."""
+    if factor is None:
+        return belief.log_odds[:, None]
+    return prior_log_odds(belief.water, belief.vegetation, factor)
+
+
+def _share_of_low(states: Array, belief: Belief, factor: NDArray[np.float64]) -> float:
+    """Share of open water on ground that a flood can reach: each pixel is such ground with probability `factor`.
+
+    The next step of expectation-maximization: whatever is wet is such ground; what is dry is so with probability
+    f (1 - q)/(1 - q f), q the probability of either wet state on it.
+    """
+    wet = belief.water + belief.vegetation
+    reachable = 1.0 - states[0] * (1.0 - factor * (1.0 - wet) / (1.0 - wet * factor))
+    return float(states[1].sum(dtype=np.float64) / reachable.sum())

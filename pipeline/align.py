@@ -18,7 +18,7 @@ from catalogs.lonlat import HALF_TURN, TURN
 from pipeline.read import NativeWindow, Piece
 from pipeline.swath import SwathWindow, place
 
-Kind = Literal["continuous", "mask"]
+Kind = Literal["continuous", "mask", "classes"]
 
 
 EXACT = 1e-12
@@ -29,15 +29,16 @@ def align(window: Piece | None, target: GeoBox, kind: Kind) -> NDArray[np.float3
     """(y, x) on the target; NaN where the source has nothing.
 
     Continuous values (linear power, reflectance, angle) are averaged where the target is coarser than the source and
-    interpolated linearly where it is finer; masks take the nearest. Never call it with DN or dB. Transform and kernel
+    interpolated linearly where it is finer; masks take the nearest; classes the nearest, or the commonest where the
+    target is coarser. Never call it with DN or dB. Transform and kernel
     do not depend on the window, so a pixel does not depend on the unit that it is read through: the same bytes from a
     grid of the same zone, the same to the last bits from another. A window in radar geometry knows its target already.
     """
     if window is None:
         return np.full(target.shape.yx, np.nan, dtype=np.float32)
     if isinstance(window, SwathWindow):
-        return place(window, kind)
-    resampling = Resampling.nearest if kind == "mask" else _resampling(window, target)
+        return place(window, "continuous" if kind == "continuous" else "mask")
+    resampling = _resampling(window, target, kind)
     if window.box.crs == target.crs:
         return _same_zone(window, target, resampling)
     return _other_zone(window, target, resampling)
@@ -95,6 +96,8 @@ def _clear_of_the_antimeridian(source: GeoBox, target: CRS | None) -> tuple[Affi
     return Affine.translation(-turn, 0.0) * source.affine, f"EPSG:{code // 100 * 100 + zone}"
 
 
-def _resampling(window: NativeWindow, target: GeoBox) -> Resampling:
+def _resampling(window: NativeWindow, target: GeoBox, kind: Kind) -> Resampling:
     coarser = target.resolution.map(abs).x > 1.2 * window.pixel
-    return Resampling.average if coarser else Resampling.bilinear
+    if kind == "continuous":
+        return Resampling.average if coarser else Resampling.bilinear
+    return Resampling.mode if coarser and kind == "classes" else Resampling.nearest

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalogs.records import Sensor
-from harmonization.bundle import OpticalBundle, RadarBundle
-from harmonization.evidence import Belief
+from harmonization.bundle import Float, OpticalBundle, RadarBundle
 from harmonization.reasons import Reason
 from harmonization.wavelength import Harmonized, harmonize
 from pipeline.classify import agreement, flood_classes, flood_probability, uncertainty
@@ -28,7 +27,7 @@ BEFORE_SHIFT = 4
 
 def assemble_layers(
     job: Job,
-    belief: Belief,
+    prior: Float,
     looks: Mapping[Sensor, SensorLook],
     methods: Mapping[str, MethodMap],
     inside: Mask,
@@ -39,6 +38,7 @@ def assemble_layers(
 ) -> UnitLayers:
     """All layers of one unit: arrays (y, x) on the unit's own box.
 
+    `prior` (2, y, x): log-odds before any sensor.
     `past_water`: what `classify.reference_from_before` says of the wide window, cropped; `given_water`: the job's
     reference raster (1 is water, NaN not known), which outranks it.
     `has_reference`: whether the run as a whole has one, so that all its units speak of the same thing.
@@ -46,11 +46,11 @@ def assemble_layers(
     known = _reference(past_water, given_water)
     reference = np.zeros(inside.shape, np.bool_) if known is None else known[0]
     delivered = methods[job.delivered]
-    layers = _delivered(delivered, looks, belief, reference, inside, has_reference)
+    layers = _delivered(delivered, looks, prior, reference, inside, has_reference)
     layers["reference_water"] = _reference_layer(known, inside)
     layers |= _witnesses(job, looks, inside, at)
     if "harmonized" in job.extra_layers:
-        layers["harmonized"] = _harmonized(job, belief, looks, inside)
+        layers["harmonized"] = _harmonized(job, prior, looks, inside)
     layers |= _by_method(methods, reference, inside, has_reference)
     if "ndwi" in methods:
         layers["agreement"] = layer("agreement", agreement(methods["ndwi"], delivered, reference, inside))
@@ -80,7 +80,7 @@ def _kind(has_reference: bool) -> Any:
 def _delivered(
     found: MethodMap,
     looks: Mapping[Sensor, SensorLook],
-    belief: Belief,
+    prior: Float,
     reference: Mask,
     inside: Mask,
     has_reference: bool,
@@ -90,7 +90,7 @@ def _delivered(
     water = np.where(found.observed & inside, found.water | found.vegetation | reference, 255)
     layers["water_extent"] = layer("water_extent", water)
     percent = flood_probability(found, reference, inside)
-    spread = uncertainty(found, looks, belief, inside)
+    spread = uncertainty(found, looks, prior, inside)
     if percent is not None and spread is not None:
         layers["flood_probability"] = layer("flood_probability", percent)
         layers["uncertainty"] = layer("uncertainty", spread, ("aleatoric", "epistemic (jackknife over sensors)"))
@@ -123,13 +123,13 @@ def _witnesses(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, at: A
     return layers
 
 
-def _harmonized(job: Job, belief: Belief, looks: Mapping[Sensor, SensorLook], inside: Mask) -> Layer:
+def _harmonized(job: Job, prior: Float, looks: Mapping[Sensor, SensorLook], inside: Mask) -> Layer:
     """Level and standard deviation of each radar in the terms of C-VV; nodata where that is not valid."""
     kind, values, names = KINDS["harmonized"], [], []
     for sensor in (name for name in job.sensors if name in RADARS):
         found = Harmonized.unseen(inside.shape)
         if sensor in looks and isinstance(bundle := looks[sensor].bundle, RadarBundle):
-            found = harmonize(bundle, belief.log_odds)
+            found = harmonize(bundle, prior)
         values += [to_file_units(one, kind, found.valid & inside) for one in (found.level, found.std)]
         names += [f"{sensor} C-VV-equivalent sigma0", f"{sensor} standard deviation"]
     return layer("harmonized", np.stack(values), tuple(names))
@@ -176,7 +176,6 @@ def _facts(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, has_refer
     facts: dict[str, Any] = {
         "overbank:legend": "flood" if has_reference else "water",
         "overbank:delivered": job.delivered,
-        "overbank:dry_state": "prior mixture of land covers (no land cover given)",
         "overbank:sensors": {
             sensor: _fact(looks[sensor], inside) if sensor in looks else "no scene" for sensor in job.sensors
         },

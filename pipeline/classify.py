@@ -20,7 +20,10 @@ DRY, OPEN_WATER, FLOODED_VEGETATION, REFERENCE_WATER, NOT_OBSERVABLE, OUTSIDE = 
 
 
 def reference_from_before(looks: Mapping[Sensor, SensorLook], belief: Belief) -> tuple[Mask, Mask] | None:
-    """Water before the flood by physics, (y, x), and where any "before" scene saw; None without such a scene."""
+    """Water before the flood by physics, (y, x), and where any "before" scene saw; None without such a scene.
+
+    By the event's prior, wherever the ground lies: usual water is not a flood, and there are lakes on high ground.
+    """
     before = {name: look.before_evidence for name, look in looks.items() if look.before_evidence is not None}
     if not before:
         return None
@@ -52,28 +55,29 @@ def flood_probability(found: MethodMap, reference: Mask, inside: Mask) -> Byte |
 
 
 def uncertainty(
-    found: MethodMap, looks: Mapping[Sensor, SensorLook], belief: Belief, inside: Mask
+    found: MethodMap, looks: Mapping[Sensor, SensorLook], prior: Float, inside: Mask
 ) -> NDArray[np.uint8] | None:
     """(2, y, x) percent: aleatoric sqrt(p·(1 - p)) and epistemic, the jackknife of p over the sensors.
 
     Epistemic asks how far the map rests on one sensor: sqrt((n - 1)/n·sum (p_i - mean)²) with p_i the probability
-    without sensor i; 255 where fewer than two sensors saw the pixel, for then it cannot be told. None for rules.
+    without sensor i; 255 where fewer than two sensors saw the pixel, for then it cannot be told. `prior` (2, y, x):
+    log-odds before any sensor. None for rules.
     """
     if found.states is None:
         return None
     wet = 1.0 - found.states[0]
     visible = found.observed & inside
     aleatoric = np.where(visible, np.round(100.0 * np.sqrt(wet * (1.0 - wet))), 255)
-    epistemic = np.where(visible, _jackknife(list(looks.values()), belief), 255)
+    epistemic = np.where(visible, _jackknife(list(looks.values()), prior), 255)
     return np.stack([aleatoric, epistemic]).astype(np.uint8)
 
 
-def _jackknife(looks: list[SensorLook], belief: Belief) -> Float:
+def _jackknife(looks: list[SensorLook], prior: Float) -> Float:
     """Percent (y, x), 255 where fewer than two sensors saw."""
     seen = np.sum([look.evidence.observed for look in looks], axis=0)
     if len(looks) < 2:
         return np.full(seen.shape, 255.0, dtype=np.float32)
-    total = combine(belief.log_odds[:, None, None], (look.contribution for look in looks))
+    total = combine(prior, (look.contribution for look in looks))
     count = np.maximum(seen, 1)
     without = [1.0 - state_probabilities(total - look.contribution)[0] for look in looks]
     kept = [np.where(look.evidence.observed, p, 0.0) for look, p in zip(looks, without, strict=True)]

@@ -19,6 +19,7 @@ from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE, REFERENCE_WATER
 from pipeline.errors import PipelineError, ReferenceFileError, RunError
 from pipeline.ledger import UNITS, read_item
+from pipeline.plausibility import Sums, add_sums, plausibility_scores
 from pipeline.read import read_window
 from pipeline.scores import Confusion, confusion
 
@@ -44,6 +45,8 @@ class Tally:
 def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
     """Areas, agreement between methods, and with a reference IoU, F1, precision, recall.
 
+    Where the job gave elevation also how plausible the water lies on it, by method (`plausibility_scores`).
+
     `reference`: a raster of any CRS with 1 (or 2, flooded vegetation) flood, 3 permanent water, 0 dry; everything else
     is "not in the reference". In a run without a before date or reference water, all water counts.
     RunError if the folder holds no finished unit.
@@ -51,12 +54,15 @@ def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
     folders = finished_units(run)
     tallies: dict[str, Tally] = defaultdict(Tally)
     pairs: dict[tuple[str, str], Confusion] = defaultdict(Confusion)
+    plausible: dict[str, Sums] = defaultdict(dict)
     legends = set()
     for folder in folders:
         item = read_item(folder)
         assert item is not None
         legends.add(item["properties"]["overbank:legend"])
         _add_unit(folder, item["properties"]["overbank:legend"], reference, tallies, pairs)
+        for name, sums in item["properties"].get("overbank:plausibility", {}).items():
+            plausible[name] = add_sums(plausible[name], sums)
     if reference is not None and not any(_total(tally.against) for tally in tallies.values()):
         raise ReferenceFileError(
             f"{reference}: covers no pixel of the run; check its coordinates and its values 0 to 3"
@@ -67,6 +73,7 @@ def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
         "reference": None if reference is None else reference.name,
         "methods": {name: _summary(tally, reference is not None) for name, tally in tallies.items()},
         "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in pairs.items()},
+        "plausibility": {name: plausibility_scores(sums) for name, sums in plausible.items()},
     }
 
 

@@ -1,45 +1,34 @@
-"""What is known of a job's ground beforehand: reference water and elevation, found at plan, read by every unit."""
+"""What is known of a job's ground beforehand, and how a unit reads it: water, elevation, drainage, land cover."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from shapely.geometry import mapping, shape
-from shapely.geometry.base import BaseGeometry
+from shapely.geometry import shape
 
-from catalogs.ancillary import search_ancillary
-from catalogs.collection import ancillary_collections
-from catalogs.errors import CatalogError
-from catalogs.header import read_header
-from catalogs.publish import footprint
-from catalogs.records import Ancillary, RasterLayer, Record, Theme
+from catalogs.records import Ancillary, RasterLayer, Record
+from harmonization.evidence import Belief
+from harmonization.land_cover import LandCover
+from harmonization.terrain import believed_factor, drainage_prior_factor, prior_log_odds, slope_degrees
 from pipeline.align import align
-from pipeline.area import VECTOR_SUFFIXES
 from pipeline.errors import JobError
 from pipeline.grid import outline_lonlat
-from pipeline.job import Job
 from pipeline.mosaic import mosaic
-from pipeline.read import read_linear, read_window
+from pipeline.read import NativeWindow, Piece, read_linear, read_window
+from pipeline.science import Drainage
 
-VECTORS = (*VECTOR_SUFFIXES, ".shp", ".kml", ".kmz", ".gml", ".fgb", ".parquet")
-UNKNOWN_WATER = 255.0
-"""Value of a job's own reference raster that means "not known", as nodata does."""
-WHOLE = 0.995
-"""Share of the area from which on it counts as covered: footprints are rounded."""
+Array = NDArray[np.float32]
+Codes = NDArray[np.uint8]
+
 ONE_RASTER = "of the job"
 """Stands for the collection of a raster that the job names itself."""
-THEMES: dict[str, Theme] = {"reference_water": "surface-water", "elevation": "elevation"}
-"""By field of the job."""
-WITHOUT = {
-    "reference_water": "there only `before` scenes tell flood from permanent water",
-    "elevation": "there the elevation is not known",
-}
+COMPUTED_HERE = "computed from the elevation"
+"""Stands for the collection of height above drainage that the prepare stage computed."""
+MIXTURE = "prior mixture of land covers (no land cover given)"
 
 
 class Ground(Record):
@@ -47,6 +36,9 @@ class Ground(Record):
 
     water: tuple[Ancillary, ...] = ()
     elevation: tuple[Ancillary, ...] = ()
+    drainage: tuple[Ancillary, ...] = ()
+    """Height above drainage, metres."""
+    land_cover: tuple[Ancillary, ...] = ()
 
     @property
     def elevation_rasters(self) -> tuple[RasterLayer, ...]:
@@ -54,111 +46,46 @@ class Ground(Record):
         return tuple(tile.raster for tile in self.elevation)
 
     @property
+    def tiles(self) -> tuple[Ancillary, ...]:
+        """All tiles."""
+        return self.water + self.elevation + self.drainage + self.land_cover
+
+    @property
     def rasters(self) -> tuple[RasterLayer, ...]:
         """The rasters of all tiles."""
-        return tuple(tile.raster for tile in self.water + self.elevation)
+        return tuple(tile.raster for tile in self.tiles)
+
+    @property
+    def of_catalogs(self) -> tuple[Ancillary, ...]:
+        """The tiles that neither the job names by a path nor the run computes."""
+        return tuple(tile for tile in self.tiles if tile.collection not in (ONE_RASTER, COMPUTED_HERE))
 
     def near(self, box: GeoBox) -> Ground:
         """The same with only the tiles that touch a box."""
         outline = outline_lonlat(box).geom
-        water, elevation = (
-            tuple(tile for tile in tiles if shape(tile.footprint).intersects(outline))
-            for tiles in (self.water, self.elevation)
-        )
-        return Ground(water=water, elevation=elevation)
+        touching = {
+            name: tuple(tile for tile in getattr(self, name) if shape(tile.footprint).intersects(outline))
+            for name in Ground.model_fields
+        }
+        return Ground(**touching)
 
 
-def resolve_ground(job: Job, area: BaseGeometry) -> tuple[Ground, tuple[str, ...], tuple[str, ...]]:
-    """The ground of a job, notes on what it covers, and items of its catalog that could not be understood.
-
-    Reads headers only. JobError, which begins with the field, for a raster that is missing, none, or elsewhere; for an
-    id that is not known, and for a collection that has nothing over the area.
-    """
-    water, water_notes, water_problems = _resolve(job, "reference_water", area)
-    elevation, elevation_notes, elevation_problems = _resolve(job, "elevation", area)
-    ground = Ground(water=water, elevation=elevation)
-    return ground, water_notes + elevation_notes, water_problems + elevation_problems
-
-
-def _resolve(
-    job: Job, field: str, area: BaseGeometry
-) -> tuple[tuple[Ancillary, ...], tuple[str, ...], tuple[str, ...]]:
-    value: str | Path | None = getattr(job, field)
-    if value is None:
-        return (), (), ()
-    problems: tuple[str, ...] = ()
-    if isinstance(value, Path):
-        tiles: tuple[Ancillary, ...] = (_own_raster(field, value),)
-        source = value.name
-    else:
-        found = search_ancillary(job.catalog, area=area, wanted=_known_id(field, value))
-        tiles, problems, source = found.tiles, found.problems, value
-    share = _covered(tiles, area)
-    if share == 0.0:
-        told = "".join(f"\n  {problem}" for problem in problems)
-        where = "does not meet the area" if isinstance(value, Path) else f"has no tile over the area in {job.catalog}"
-        raise JobError(f"{field}: {value} {where}; give another, or leave the field out{told}")
-    note = f"{field}: {source}{_rule(tiles)}, {_count(len(tiles))}"
-    if share < WHOLE:
-        note += f"; nothing over {max(1.0 - share, 0.001):.1%} of the area, {WITHOUT[field]}"
-    return tiles, (note,), problems
+def ground_facts(ground: Ground) -> dict[str, list[str] | str]:
+    """What a unit's item says of where its ground comes from, and of what dry ground was taken for."""
+    named = {
+        "overbank:reference_water": ground.water,
+        "overbank:elevation": ground.elevation,
+        "overbank:drainage": ground.drainage,
+        "overbank:land_cover": ground.land_cover,
+    }
+    facts: dict[str, list[str] | str] = {
+        name: [f"{tile.collection}: {tile.id}" for tile in tiles] for name, tiles in named.items() if tiles
+    }
+    sources = ", ".join(sorted({tile.collection for tile in ground.land_cover}))
+    return facts | {"overbank:dry_state": f"land cover ({sources})" if sources else MIXTURE}
 
 
-def _rule(tiles: Sequence[Ancillary]) -> str:
-    levels = sorted({tile.at_least for tile in tiles if tile.at_least is not None})
-    return f" (water from {', '.join(f'{level:g}' for level in levels)} on)" if levels else ""
-
-
-def _count(tiles: int) -> str:
-    return "1 raster" if tiles == 1 else f"{tiles} rasters"
-
-
-def _known_id(field: str, value: str) -> str:
-    known = list(ancillary_collections(THEMES[field]))
-    if value not in known:
-        near = difflib.get_close_matches(value, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise JobError(
-            f"{field}: {value!r} is not a collection of {THEMES[field].replace('-', ' ')} (known: {', '.join(known)})"
-            f"{hint}; a raster is named with its suffix, {value}.tif"
-        )
-    return value
-
-
-def _own_raster(field: str, path: Path) -> Ancillary:
-    """The record of a raster that the job names."""
-    if not path.is_file():
-        raise JobError(f"{field}: {path} is not there; give a raster, or leave the field out")
-    if path.suffix.lower() in VECTORS:
-        raise JobError(f"{field}: {path} is a vector file; make a GeoTIFF of it first (gdal_rasterize -burn 1)")
-    try:
-        around = footprint(path.name, [read_header(path)])
-    except CatalogError as problem:
-        raise JobError(f"{field}: {problem}") from problem
-    stat = path.stat()
-    return Ancillary(
-        id=path.name,
-        collection=ONE_RASTER,
-        theme=THEMES[field],
-        raster=RasterLayer(href=str(path), nodata=(UNKNOWN_WATER,) if field == "reference_water" else ()),
-        footprint=mapping(shape(around)),
-        version=f"{stat.st_size}:{stat.st_mtime_ns}",
-    )
-
-
-def ground_facts(ground: Ground) -> dict[str, list[str]]:
-    """What a unit's item says of where its reference water and elevation come from."""
-    named = {"overbank:reference_water": ground.water, "overbank:elevation": ground.elevation}
-    return {name: [f"{tile.collection}: {tile.id}" for tile in tiles] for name, tiles in named.items() if tiles}
-
-
-def _covered(tiles: Sequence[Ancillary], area: BaseGeometry) -> float:
-    """Share of the area that the tiles' footprints cover, in degrees."""
-    union = shapely.union_all([shape(tile.footprint) for tile in tiles])
-    return float(area.intersection(union).area / area.area)
-
-
-def water_on(tiles: Sequence[Ancillary], box: GeoBox) -> NDArray[np.float32]:
+def water_on(tiles: Sequence[Ancillary], box: GeoBox) -> Array:
     """(y, x) reference water on a box: 1 water, 0 none, NaN not known.
 
     JobError where the job's own raster holds anything but 0, 1 and "not known".
@@ -171,11 +98,11 @@ def water_on(tiles: Sequence[Ancillary], box: GeoBox) -> NDArray[np.float32]:
     return known
 
 
-def _from_level(values: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+def _from_level(values: Array, level: float) -> Array:
     return np.where(np.isnan(values), values, values >= level).astype(np.float32)
 
 
-def _zero_or_one(tile: Ancillary, values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _zero_or_one(tile: Ancillary, values: Array) -> Array:
     strange = np.unique(values[np.isfinite(values) & (values != 0) & (values != 1)])
     if strange.size:
         raise JobError(
@@ -185,10 +112,74 @@ def _zero_or_one(tile: Ancillary, values: NDArray[np.float32]) -> NDArray[np.flo
     return values
 
 
-def elevation_on(rasters: Sequence[RasterLayer], box: GeoBox) -> NDArray[np.float32]:
-    """(y, x) elevation in metres on a box, NaN where it is not known.
+def elevation_on(rasters: Sequence[RasterLayer], box: GeoBox) -> Array:
+    """(y, x) elevation, or height above drainage, in metres on a box, NaN where it is not known.
 
     Interpolated linearly, averaged where the box is coarser than the file. Tiles of one grid are joined before, so that
     slopes have no edge where they meet; of overlapping ones the first that knows a pixel counts.
     """
     return mosaic([read_linear(raster, box) for raster in rasters], box, "continuous")
+
+
+def land_cover_on(tiles: Sequence[Ancillary], box: GeoBox) -> Codes:
+    """(y, x) codes of `LandCover` on a box, 0 where it is not known: the nearest, the commonest where it is coarser.
+
+    JobError where the job's own raster holds anything but these codes.
+    """
+    codes = mosaic([_covers(tile, box) for tile in tiles], box, "classes")
+    return np.nan_to_num(codes, nan=float(LandCover.UNKNOWN)).astype(np.uint8)
+
+
+def _covers(tile: Ancillary, box: GeoBox) -> Piece | None:
+    """A tile on its own grid as codes; NaN where its legend has no word for it."""
+    window = read_window(tile.raster, box)
+    if window is None:
+        return None
+    if not isinstance(window, NativeWindow):
+        raise JobError(f"land_cover: {tile.raster.href} has no map projection; warp it first (gdalwarp)")
+    names = {value: LandCover[name.upper()] for value, name in tile.legend.items()}
+    known = names if names else {int(cover): cover for cover in LandCover if cover}
+    codes = np.full(window.values.shape, np.nan, dtype=np.float32)
+    for value, cover in known.items():
+        codes[window.values == value] = cover
+    strange = np.unique(window.values[np.isnan(codes) & np.isfinite(window.values) & (window.values != 0)])
+    if not names and strange.size:
+        told = ", ".join(f"{cover.value} {cover.name.lower()}" for cover in LandCover)
+        raise JobError(
+            f"land_cover: {tile.raster.href} holds {strange[:5].tolist()}; write {told}, or ingest the product and "
+            "name its collection (esa-worldcover)"
+        )
+    return replace(window, values=codes)
+
+
+def prior_on(ground: Ground, box: GeoBox, belief: Belief, drainage: Drainage, cover: Codes | None = None) -> Array:
+    """(2, y, x) prior log-odds on a box: the event's, lowered where the ground lies high above drainage or is steep.
+
+    Where the height is not known, and everywhere without tiles of it, the event's own. `cover`: see `believed_factor`.
+    """
+    return prior_log_odds(belief.water, belief.vegetation, factor_on(ground, box, drainage, cover))
+
+
+def factor_on(ground: Ground, box: GeoBox, drainage: Drainage, cover: Codes | None = None) -> NDArray[np.float64]:
+    """(y, x) factor on the event's prior, in (0, 1]; 1 where nothing is known of the height."""
+    if not ground.drainage:
+        return np.ones(box.shape.yx)
+    height = elevation_on(_own_zone_first(ground.drainage, box), box)
+    slope = _slope_on(ground.elevation_rasters, box)
+    factor = drainage_prior_factor(height, slope, drainage.half_height, drainage.width)
+    return believed_factor(factor, drainage.doubt, cover)
+
+
+def _own_zone_first(tiles: Sequence[Ancillary], box: GeoBox) -> list[RasterLayer]:
+    """Where an area lies in several zones, the basin computed on the box's own grid counts before a neighbour's."""
+    zone = f"{box.crs.to_epsg() if box.crs else None}-"
+    return [tile.raster for tile in sorted(tiles, key=lambda tile: not tile.id.startswith(zone))]
+
+
+def _slope_on(elevation: Sequence[RasterLayer], box: GeoBox) -> Array:
+    """(y, x) slope in degrees, 0 where it is not known: then the height alone tells."""
+    if not elevation:
+        return np.zeros(box.shape.yx, dtype=np.float32)
+    pixel = box.resolution.map(abs)
+    wide = slope_degrees(elevation_on(elevation, box.pad(1)), (pixel.y, pixel.x))  # so no unit has a rim of its own
+    return np.nan_to_num(wide[1:-1, 1:-1])

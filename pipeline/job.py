@@ -36,8 +36,10 @@ def _no_number(value: object) -> object:
 Moment = Annotated[date | datetime, BeforeValidator(_no_number)]
 CollectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Id of an ancillary collection: no dot and no slash, so that it is no path."""
-GROUND_FIELDS = ("reference_water", "elevation")
+GROUND_FIELDS = ("reference_water", "elevation", "drainage", "land_cover")
 """Fields that name a raster or an ancillary collection of the catalog."""
+COMPUTED, NO_DRAINAGE = "computed", "none"
+"""What `drainage` may say beside these."""
 
 
 class Record(BaseModel):
@@ -77,6 +79,12 @@ class Job(Record):
     flattening: Literal["facet", "sarsen"] = "facet"
     """How Sentinel-1 GRD is flattened where `elevation` is known: by facets, for slopes below 15°; or in mountains by
     range and Doppler (the extra `mountains`), from whole SAFE products on this disk."""
+    drainage: CollectionId | Path | None = None
+    """Height above drainage, for the prior: a raster in metres, the id of a collection of the catalog, "computed" from
+    `elevation` (the default where that is given), or "none"."""
+    land_cover: CollectionId | Path | None = None
+    """Land cover before the flood: a raster of the codes of `harmonization.land_cover.LandCover`, or the id of a
+    land-cover collection of the catalog; without it dry ground is a mixture of covers."""
     weights: Path | None = None
     """Folder of a network's weights and contract; by default the one shipped."""
     science: str = "2026-11"
@@ -122,6 +130,12 @@ class Job(Record):
         return self
 
     @model_validator(mode="after")
+    def _drainage_has_elevation(self) -> Self:
+        if self.drainage == COMPUTED and self.elevation is None:
+            raise ValueError("drainage: is computed from elevation; add the field `elevation`, or leave `drainage` out")
+        return self
+
+    @model_validator(mode="after")
     def _delivers_what_it_maps(self) -> Self:
         if self.deliver is not None and self.deliver not in self.methods:
             raise ValueError(f"deliver: {self.deliver!r} is not among the methods {list(self.methods)}; add it there")
@@ -132,6 +146,11 @@ class Job(Record):
         if "harmonized" in self.extra_layers and not set(self.sensors) & set(RADARS):
             raise ValueError(f"extra_layers: 'harmonized' is of radars, and none is among the sensors {self.sensors}")
         return self
+
+    @property
+    def computes_drainage(self) -> bool:
+        """Whether height above drainage is computed from the elevation."""
+        return self.elevation is not None and self.drainage in (None, COMPUTED)
 
     @property
     def delivered(self) -> MethodName:
@@ -171,7 +190,7 @@ def load_job(path: Path) -> Job:
 def _resolved(job: Job, folder: Path) -> Job:
     changes: dict[str, Any] = {
         name: folder / value
-        for name in ("area", "reference_water", "elevation", "weights")
+        for name in ("area", *GROUND_FIELDS, "weights")
         if isinstance(value := getattr(job, name), Path)
     }
     if job.science.endswith((".yaml", ".yml")):
@@ -211,7 +230,8 @@ def _remedy(error: Any, field: str) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if field in GROUND_FIELDS:
-        return f"{field}: {found!r} is neither a raster nor the id of a collection (jrc-gsw, cop-dem-glo-30)"
+        more = f", nor {COMPUTED!r} or {NO_DRAINAGE!r}" if field == "drainage" else ""
+        return f"{field}: {found!r} is neither a raster nor the id of a collection (jrc-gsw, cop-dem-glo-30){more}"
     if field == "area":
         return f"area: {found!r} is not a box [west, south, east, north] in degrees nor a GeoJSON or GeoPackage file"
     return f"{field}: {error['msg'].lower()} (found {found!r})"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RunError
-from pipeline.ground import ONE_RASTER, Ground
+from pipeline.ground import Ground
 from pipeline.job import GROUND_FIELDS, Job
 from pipeline.observe import Prepared
 from pipeline.plan import Unit
@@ -27,7 +27,7 @@ _PARTIAL = ".partial-"
 _LOCK = ".being-mapped"
 
 
-NOT_PIXELS = {"name", "catalog", "weights", "area", "reference_water", "elevation", "science"}
+NOT_PIXELS = {"name", "catalog", "weights", "area", "science", *GROUND_FIELDS}
 """Fields of a job whose text does not count: what they name does."""
 
 
@@ -36,10 +36,11 @@ def fingerprint(
 ) -> str:
     """SHA-256 over everything that can change the unit's pixels: job, science, scenes, findings, weights, version.
 
-    `ground`: the tiles that the unit reads. Rasters that the job names itself count by what they hold.
+    `ground`: the tiles that the unit reads. Rasters that the job names itself count by what they hold; a
+    height above drainage that the run computes by what it is made from: elevation, area and science.
     """
     told = job.model_dump(mode="json", exclude=NOT_PIXELS)
-    tiles = () if ground is None else (*ground.water, *ground.elevation)
+    tiles = () if ground is None else ground.of_catalogs
     named = [getattr(job, field) for field in GROUND_FIELDS]
     content = {
         "job": told,
@@ -49,7 +50,7 @@ def fingerprint(
         "grid": [str(unit.box.crs), list(unit.box.affine)[:6], list(unit.box.shape.yx)],
         "area": _content(job.area) if isinstance(job.area, Path) else list(job.area),
         "own_rasters": [_content(path) if isinstance(path, Path) else path for path in named],
-        "ground": [tile.model_dump(mode="json") for tile in tiles if tile.collection != ONE_RASTER],
+        "ground": [tile.model_dump(mode="json") for tile in tiles],
         "weights": weights,
         "version": version("overbank"),
     }

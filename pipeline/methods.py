@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from catalogs.records import Sensor
 from harmonization.bundle import Float, OpticalBundle, RadarBundle, copolar
 from harmonization.calibration import decibel
-from harmonization.evidence import Belief, combine, state_probabilities
+from harmonization.evidence import combine, state_probabilities
 from harmonization.optical.indices import ndwi
 from models.contract import read_contract
 from models.inputs import CHANNELS, Look, ModelInput, assemble
@@ -80,26 +80,22 @@ def by_radar_threshold(
     return MethodMap(water, np.zeros(shape, np.bool_), observed, None)
 
 
-def by_physics(looks: Looks, belief: Belief, shape: tuple[int, int]) -> MethodMap:
-    """Prior plus the evidence of every sensor, in nats."""
-    prior = np.broadcast_to(belief.log_odds[:, None, None], (2, *shape))
-    return from_log_odds(combine(prior, (look.contribution for look in looks.values())), seen_by_any(looks, shape))
+def by_physics(looks: Looks, prior: Float) -> MethodMap:
+    """Prior (2, y, x) log-odds plus the evidence of every sensor, in nats."""
+    log_odds = combine(prior, (look.contribution for look in looks.values()))
+    return from_log_odds(log_odds, seen_by_any(looks, prior.shape[1:]))
 
 
-def by_network(
-    looks: Looks, belief: Belief, weights: Path, device: str, origin: tuple[int, int], shape: tuple[int, int]
-) -> MethodMap:
+def by_network(looks: Looks, prior: Float, weights: Path, device: str, origin: tuple[int, int]) -> MethodMap:
     """Physics corrected by a network within the bounds of its contract; equal to physics where it is blind."""
     from models.predict import predict  # torch takes seconds to import: only where a network runs
 
-    inputs = network_input(looks, belief, shape, read_contract(weights).channel_names)
+    inputs = network_input(looks, prior, read_contract(weights).channel_names)
     log_odds = predict(weights, inputs, device, origin=origin)
-    return from_log_odds(log_odds, seen_by_any(looks, shape))
+    return from_log_odds(log_odds, seen_by_any(looks, prior.shape[1:]))
 
 
-def network_input(
-    looks: Looks, belief: Belief, shape: tuple[int, int], channels: Mapping[str, tuple[str, ...]] = CHANNELS
-) -> ModelInput:
+def network_input(looks: Looks, prior: Float, channels: Mapping[str, tuple[str, ...]] = CHANNELS) -> ModelInput:
     """The channels, presence and physics of a unit by modality; a second sensor of a modality adds its evidence.
 
     `channels`: those that the network's contract asks for, by modality. They are of the look nearest to t*, pixel by
@@ -114,7 +110,6 @@ def network_input(
         before = same[0].before
         chosen[modality] = Look(*nearest(same), before if isinstance(before, RadarBundle) else None)
         parts[modality] = reduce(np.add, [look.contribution for look in same])
-    prior = np.ascontiguousarray(np.broadcast_to(belief.log_odds[:, None, None], (2, *shape)))
     return assemble(chosen, parts, prior, channels)
 
 
@@ -125,7 +120,7 @@ def from_log_odds(log_odds: Float, observed: Mask) -> MethodMap:
     return MethodMap(wet & (states[1] >= states[2]), wet & (states[1] < states[2]), observed, states)
 
 
-def seen_by_any(looks: Looks, shape: tuple[int, int]) -> Mask:
+def seen_by_any(looks: Looks, shape: tuple[int, ...]) -> Mask:
     """(y, x) True where at least one sensor saw the ground in the flood window."""
     seen: Mask = np.logical_or.reduce([np.zeros(shape, np.bool_), *(look.evidence.observed for look in looks.values())])
     return seen

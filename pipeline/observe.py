@@ -5,6 +5,7 @@ from __future__ import annotations
 from dask.delayed import Delayed, delayed
 
 from catalogs.records import Acquisition, RasterLayer
+from harmonization.bundle import Cover
 from harmonization.evidence import Belief
 from pipeline.clock import StageClock
 from pipeline.decode import decode
@@ -34,11 +35,17 @@ class Prepared(Record):
 
 
 def observe(
-    unit: Unit, science: Science, prepared: Prepared, clock: StageClock, elevation: tuple[RasterLayer, ...] = ()
+    unit: Unit,
+    science: Science,
+    prepared: Prepared,
+    clock: StageClock,
+    elevation: tuple[RasterLayer, ...] = (),
+    cover: Delayed | Cover | None = None,
 ) -> Delayed:
     """By sensor that has a scene of the flood window: its `SensorLook` over the unit's box, not yet computed.
 
-    `elevation`: all rasters of the job's elevation, by which scenes in radar geometry are placed.
+    `elevation`: all rasters of the job's elevation, by which scenes in radar geometry are placed. `cover`: land
+    cover codes (y, x) of the unit's box, where the job has them.
     """
     belief = prepared.belief(science)
     read = delayed(clock.timed("decode", decode), pure=False)
@@ -53,6 +60,6 @@ def observe(
     for sensor in dict.fromkeys(scene.sensor for scene in unit.during):
         now = [bundle(scene) for scene in unit.during if scene.sensor == sensor]
         past = [bundle(scene) for scene in unit.before if scene.sensor == sensor]
-        looks[sensor] = judge(sensor, now, past, unit.at)
+        looks[sensor] = judge(sensor, now, past, unit.at, cover)
     settled: Delayed = delayed(clock.timed("evidence", settle), pure=False)(looks, belief)
     return settled

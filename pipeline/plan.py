@@ -19,7 +19,8 @@ from catalogs.web.access import missing_credentials
 from pipeline.area import job_area
 from pipeline.errors import JobError
 from pipeline.grid import inside, outline_lonlat, unit_boxes, zone_outlines
-from pipeline.ground import Ground, resolve_ground
+from pipeline.ground import Ground
+from pipeline.ground_sources import resolve_ground
 from pipeline.job import Job, span
 
 REFERENCE_REACH = timedelta(days=366 * 5)
@@ -63,7 +64,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     """What is odd about the scenes; the plan's by their items alone, the examination adds their files."""
     ground: Ground = field(default_factory=Ground)
-    """Reference water and elevation."""
+    """Reference water, elevation, drainage and land cover."""
 
     @property
     def elevation(self) -> tuple[RasterLayer, ...]:
@@ -93,7 +94,7 @@ class Plan:
 def make_plan(job: Job) -> Plan:
     """Search the catalog and lay the area out in units; reads no pixel.
 
-    JobError if the area is empty, no scene lies in the flood window, reference water or elevation cannot be used, or
+    JobError if the area is empty, no scene lies in the flood window, a field of the ground cannot be used, or
     the environment lacks what it takes to open a file.
     """
     area = job_area(job)

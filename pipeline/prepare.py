@@ -22,6 +22,7 @@ from harmonization.thresholds import Threshold, water_threshold
 from pipeline.clock import StageClock
 from pipeline.decode_radar import POLARIZATIONS, radar_power
 from pipeline.grid import windows
+from pipeline.ground import factor_on, land_cover_on
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit, touching
 from pipeline.read import seen_share
@@ -198,16 +199,20 @@ def _tiles(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 
 def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: Prepared, start: Belief) -> Belief:
-    parts = []
+    parts, factors = [], []
     now, past = touching(plan.during), touching(plan.before)
     for box in boxes:
         sample = Unit("sample", box, plan.at, now(box), past(box))
         if not sample.during:
             continue
-        looks = observe(sample, science, prepared, StageClock(), plan.elevation).compute(scheduler="threads")
+        ground = plan.ground.near(box)
+        cover = land_cover_on(ground.land_cover, box) if plan.ground.land_cover else None
+        looks = observe(sample, science, prepared, StageClock(), plan.elevation, cover).compute(scheduler="threads")
         observed = np.any([look.evidence.observed for look in looks.values()], axis=0)
         parts.append(np.sum([look.contribution for look in looks.values()], axis=0)[:, observed])
+        factors.append(factor_on(ground, box, science.drainage, cover)[observed])
     if not parts:
         return start
     bounds = (science.prior.water, science.prior.highest)
-    return estimate_prior(np.concatenate(parts, axis=1), start, bounds)
+    factor = np.concatenate(factors) if plan.ground.drainage else None
+    return estimate_prior(np.concatenate(parts, axis=1), start, bounds, factor=factor)

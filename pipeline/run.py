@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from dask.delayed import Delayed, delayed
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from catalogs.records import RasterLayer, Sensor
+from harmonization.bundle import Float
 from harmonization.evidence import Belief
+from harmonization.land_cover import LandCover
 from models.contract import read_contract
 from pipeline.assemble import assemble_layers
 from pipeline.classify import reference_from_before
@@ -19,12 +23,13 @@ from pipeline.clock import StageClock
 from pipeline.crop import crop, crop_look, crop_method
 from pipeline.export import export_unit
 from pipeline.grid import SNAP, inside, lattice_origin
-from pipeline.ground import Ground, ground_facts, water_on
+from pipeline.ground import Ground, elevation_on, ground_facts, land_cover_on, prior_on, water_on
 from pipeline.job import Job
 from pipeline.ledger import fingerprint, unit_folder
 from pipeline.methods import MethodMap, by_ndwi, by_network, by_physics, by_radar_threshold
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Unit
+from pipeline.plausibility import plausibility_sums
 from pipeline.science import Science
 from pipeline.weigh import SensorLook
 
@@ -43,7 +48,7 @@ class Setting:
     has_reference: bool
     """Whether "before" scenes or a raster tell flood from permanent water: one legend a run."""
     ground: Ground = field(default_factory=Ground)
-    """Reference water and elevation."""
+    """Reference water, elevation, drainage and land cover."""
 
     @property
     def elevation(self) -> tuple[RasterLayer, ...]:
@@ -62,9 +67,11 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
     halo = setting.halo
     wide = replace(unit, box=unit.box.pad(halo))
     belief = setting.prepared.belief(setting.science)
-    looks = observe(wide, setting.science, setting.prepared, clock, setting.elevation)
-    maps = {name: _method(name, looks, wide, setting, belief, clock) for name in setting.job.methods}
-    layers = delayed(clock.timed("classify", _layers), pure=False)(looks, maps, unit, halo, setting, belief)
+    ground = setting.ground.near(wide.box)
+    cover, prior = ground_of_unit(wide, ground, setting.science, belief, clock)
+    looks = observe(wide, setting.science, setting.prepared, clock, setting.elevation, cover)
+    maps = {name: _method(name, looks, wide, setting, prior, clock) for name in setting.job.methods}
+    layers = delayed(clock.timed("classify", _layers), pure=False)(looks, maps, prior, cover, unit, halo, setting)
     write = delayed(clock.timed("export", export_unit), pure=False)
     print_ = unit_fingerprint(unit, setting)
     written: Delayed = write(
@@ -76,19 +83,33 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
 def unit_fingerprint(unit: Unit, setting: Setting) -> str:
     """The content address of a unit in this run."""
     weights = read_contract(setting.weights).sha256 if "early" in setting.job.methods else ""
+    near = setting.ground.near(unit.box.pad(setting.halo))
     # All of the elevation: its height over the tie points' surface is measured on the whole of it.
-    ground = Ground(water=setting.ground.near(unit.box).water, elevation=setting.ground.elevation)
+    ground = near.model_copy(update={"elevation": setting.ground.elevation})
     return fingerprint(unit, setting.job, setting.science, setting.prepared, weights, ground)
 
 
-def _method(name: str, looks: Delayed, unit: Unit, setting: Setting, belief: Belief, clock: StageClock) -> Delayed:
+def ground_of_unit(
+    unit: Unit, ground: Ground, science: Science, belief: Belief, clock: StageClock
+) -> tuple[Delayed | None, Delayed]:
+    """Land cover (None where the job has none) and prior log-odds (2, y, x) over a unit's box, not yet computed."""
+    cover = None
+    if ground.land_cover:
+        cover = delayed(clock.timed("decode", land_cover_on), pure=False)(ground.land_cover, unit.box)
+    prior: Delayed = delayed(clock.timed("decode", prior_on), pure=False)(
+        ground, unit.box, belief, science.drainage, cover
+    )
+    return cover, prior
+
+
+def _method(name: str, looks: Delayed, unit: Unit, setting: Setting, prior: Delayed, clock: StageClock) -> Delayed:
     shape = unit.box.shape.yx
     origin = lattice_origin(unit.box)
     calls: dict[str, tuple[Callable[..., MethodMap], tuple[Any, ...]]] = {
         "ndwi": (by_ndwi, (setting.science.ndwi_threshold, shape)),
         "radar_threshold": (by_radar_threshold, (thresholds_of(unit, setting.prepared), shape)),
-        "physics": (by_physics, (belief, shape)),
-        "early": (by_network, (belief, setting.weights, setting.device, origin, shape)),
+        "physics": (by_physics, (prior,)),
+        "early": (by_network, (prior, setting.weights, setting.device, origin)),
     }
     function, rest = calls[name]
     found: Delayed = delayed(clock.timed(name, function), pure=False)(looks, *rest)
@@ -107,20 +128,30 @@ def thresholds_of(unit: Unit, prepared: Prepared) -> dict[str, list[float | None
 def _layers(
     looks: Mapping[Sensor, SensorLook],
     maps: Mapping[str, MethodMap],
+    prior: Float,
+    cover: NDArray[np.uint8] | None,
     unit: Unit,
     halo: int,
     setting: Setting,
-    belief: Belief,
 ) -> Any:
+    belief = setting.prepared.belief(setting.science)
     wide = reference_from_before(looks, belief)  # with its halo: it asks neighbours too
     past = None if wide is None else (crop(wide[0], halo), crop(wide[1], halo))
     own = {sensor: crop_look(look, halo) for sensor, look in looks.items()}
     found = {name: crop_method(method, halo) for name, method in maps.items()}
     ground = setting.ground.near(unit.box)
     water = water_on(ground.water, unit.box) if setting.ground.water else None
+    height = elevation_on(setting.elevation, unit.box.pad(halo)) if ground.elevation else None
     within = inside(setting.area, unit.box)
-    made = assemble_layers(setting.job, belief, own, found, within, past, water, setting.has_reference, unit.at)
-    return replace(made, facts=made.facts | ground_facts(ground))
+    own_prior = crop(prior, halo)
+    made = assemble_layers(setting.job, own_prior, own, found, within, past, water, setting.has_reference, unit.at)
+    facts: dict[str, Any] = made.facts | ground_facts(ground)
+    if cover is not None:
+        known = (crop(cover, halo) != LandCover.UNKNOWN) & within
+        facts["overbank:land_cover_known_share"] = round(float(known.sum() / max(within.sum(), 1)), 4)
+    if height is not None:
+        facts["overbank:plausibility"] = plausibility_sums(maps, height, halo, within)
+    return replace(made, facts=facts)
 
 
 def run_unit(unit: Unit, setting: Setting, threads: int) -> dict[str, float]:

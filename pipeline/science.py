@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from harmonization.terrain import HALF_HEIGHT, HEIGHT_DOUBT, HEIGHT_WIDTH
 from pipeline.errors import JobError
 from pipeline.job import Record
 from pipeline.yaml_lines import read_yaml
@@ -24,6 +25,19 @@ class Prior(Record):
     highest: float = Field(lt=0.5)
 
 
+class Drainage(Record):
+    """How height above drainage lowers the prior."""
+
+    upstream_km2: float = Field(default=1.0, gt=0)
+    """Ground that drains through a place from which on it is a stream [M]."""
+    half_height: float = Field(default=HALF_HEIGHT, ge=0)
+    """m above drainage at which the prior is halved."""
+    width: float = Field(default=HEIGHT_WIDTH, gt=0)
+    """m over which it falls."""
+    doubt: float = Field(default=HEIGHT_DOUBT, gt=0, lt=0.5)
+    """Probability that the height says nothing."""
+
+
 class Science(Record):
     """All parameters of one dated method file."""
 
@@ -36,6 +50,7 @@ class Science(Record):
     cloud_growth_m: float = Field(ge=0)
     """Metres by which cloud, shadow and snow grow."""
     ndwi_threshold: float
+    drainage: Drainage = Drainage()
     darkest_land_db: dict[str, float]
     """By radar band: dB above which a lower mode is not water."""
     least_looks: dict[str, float]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from catalogs.records import RasterLayer
@@ -14,13 +16,15 @@ from models.chips import write_chip
 from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER
 from pipeline.clock import StageClock
+from pipeline.drainage import with_drainage
 from pipeline.job import Job
 from pipeline.methods import network_input
 from pipeline.observe import observe
-from pipeline.plan import Unit, make_plan
+from pipeline.plan import Plan, Unit, make_plan
 from pipeline.prepare import prepare
 from pipeline.read import read_window
-from pipeline.science import load_science
+from pipeline.run import ground_of_unit
+from pipeline.science import Science, load_science
 
 IGNORED = 255
 TO_STATE = {0: 0, OPEN_WATER: 1, REFERENCE_WATER: 1, FLOODED_VEGETATION: 2}
@@ -33,15 +37,26 @@ def write_chips(job: Job, truth: Path, folder: Path, group: str, side: int) -> i
     `truth`: raster of class codes; `group`: chips of one group are never split between training and validation.
     """
     science = load_science(job.science)
-    plan = make_plan(job)
+    with TemporaryDirectory() as basin:
+        return _write_chips(_with_drainage(make_plan(job), science, Path(basin)), science, truth, folder, group, side)
+
+
+def _with_drainage(plan: Plan, science: Science, folder: Path) -> Plan:
+    ground = with_drainage(plan.job, plan.area, plan.ground, science, folder, lambda _: None)
+    return replace(plan, ground=ground)
+
+
+def _write_chips(plan: Plan, science: Science, truth: Path, folder: Path, group: str, side: int) -> int:
     prepared = prepare(plan, science, lambda _: None)
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
+    belief = prepared.belief(science)
     for unit in plan.units:
         states = _states(truth, unit)
+        cover, prior = ground_of_unit(unit, plan.ground.near(unit.box), science, belief, StageClock())
         for name, variant in (("pair", unit), ("single", replace(unit, before=()))):
-            looks = observe(variant, science, prepared, StageClock(), plan.elevation).compute(scheduler="threads")
-            inputs = network_input(looks, prepared.belief(science), unit.box.shape.yx)
+            looks = observe(variant, science, prepared, StageClock(), plan.elevation, cover)
+            inputs = delayed(network_input)(looks, prior).compute(scheduler="threads")
             for row, column in _corners(unit, side):
                 path = folder / f"{group}_{unit.id}_{name}_{row}_{column}.npz"
                 write_chip(

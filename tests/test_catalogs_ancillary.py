@@ -186,7 +186,12 @@ def test_any_geotiff_can_be_described_as_ground(tmp_path: Path, shared: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "line", "told"),
     [
-        ("theme: elevation", "theme: height", 3, "'elevation', 'surface-water' or 'land-cover'"),
+        (
+            "theme: elevation",
+            "theme: height",
+            3,
+            "'land-cover' or 'height-above-drainage'",
+        ),
         ("band: 2", "band: 3", 5, "band 3 of"),
         ("scale: 0.1", "at_least: 1", 2, "at_least does not belong to the theme elevation"),
         ("    legend: {1: forest, 2: urban}\n", "", 12, "land cover needs a legend"),
@@ -252,7 +257,7 @@ def test_problems_are_told(tmp_path: Path) -> None:
 
 def test_unknown_collection_lists_what_is_known(tmp_path: Path) -> None:
     with pytest.raises(
-        CatalogError, match=r"a theme \(elevation, surface-water, land-cover\) or one of cop-dem-glo-30"
+        CatalogError, match=r"a theme \(elevation, surface-water, land-cover, height-above-drainage\) or one"
     ):
         search_ancillary(dem_catalog(tmp_path), area=EVERYWHERE, wanted="cop-dem")
 

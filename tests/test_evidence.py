@@ -427,3 +427,18 @@ def test_without_evidence_the_start_is_kept() -> None:
     flat = estimate_prior(np.zeros((2, 100), dtype=np.float32), start, (0.001, 0.3))
     assert (flat.water, flat.vegetation) == pytest.approx((start.water, start.vegetation), abs=1e-4)
     assert (flat.doubt, flat.memory_hours) == (start.doubt, start.memory_hours)
+
+
+@pytest.mark.parametrize("water", [0.05, 0.25])
+def test_the_share_is_that_of_low_ground_where_the_ground_is_known(water: float) -> None:
+    """Half of the pixels can hardly be flooded: that halves the share of the whole, not the share of low ground."""
+    rng = np.random.default_rng(12)
+    factor = np.where(np.arange(40_000) % 2 == 0, 1.0, 0.02)
+    wet = rng.uniform(size=factor.size) < factor
+    low, high = mixture(water, water / 4, factor.size), mixture(0.0, 0.0, factor.size)
+    parts = np.where(wet, low, high)
+    start, bounds = Belief(water=0.04, vegetation=0.01), (0.001, 0.40)
+    assert estimate_prior(parts, start, bounds, factor=factor).water == pytest.approx(water, abs=0.012)
+    assert estimate_prior(parts, start, bounds).water == pytest.approx(0.51 * water, abs=0.012)
+    flat = estimate_prior(low, start, bounds, factor=np.ones(factor.size))
+    assert flat.water == pytest.approx(estimate_prior(low, start, bounds).water, rel=1e-4)

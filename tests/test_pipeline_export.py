@@ -254,6 +254,9 @@ def test_fingerprint_changes_with_whatever_may_change_a_pixel(tmp_path: Path, un
         "area": fingerprint(unit, JOB.model_copy(update={"area": (11.0, 44.0, 11.1, 44.2)}), parameters, PREPARED, "w"),
         "reference": fingerprint(unit, JOB.model_copy(update={"reference_water": water}), parameters, PREPARED, "w"),
         "elevation": fingerprint(unit, JOB.model_copy(update={"elevation": water}), parameters, PREPARED, "w"),
+        "drainage": fingerprint(unit, JOB.model_copy(update={"drainage": "none"}), parameters, PREPARED, "w"),
+        "land cover": fingerprint(unit, JOB.model_copy(update={"land_cover": water}), parameters, PREPARED, "w"),
+        "tile of drainage": fingerprint(unit, JOB, parameters, PREPARED, "w", Ground(drainage=(dem, dem, dem))),
         "tile": fingerprint(unit, JOB, parameters, PREPARED, "w", Ground(water=(dem,))),
         "newer tile": fingerprint(
             unit, JOB, parameters, PREPARED, "w", Ground(water=(dem.model_copy(update={"version": "2"}),))

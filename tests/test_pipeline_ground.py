@@ -20,10 +20,14 @@ from test_catalogs_publish import north_up
 
 from catalogs.products import ingest
 from catalogs.records import Ancillary, RasterLayer
+from harmonization.land_cover import LandCover
+from pipeline import observe as observe_module
 from pipeline.errors import JobError
 from pipeline.grid import outline_lonlat
-from pipeline.ground import Ground, elevation_on, resolve_ground, water_on
+from pipeline.ground import Ground, elevation_on, land_cover_on, water_on
+from pipeline.ground_sources import resolve_ground
 from pipeline.job import Job
+from pipeline.weigh import weigh
 from workflows.account import account_of, caveats
 from workflows.map import map_flood
 from workflows.plan import plan_job, plan_record
@@ -181,6 +185,64 @@ def test_real_elevation(shared: Path) -> None:
     assert found[found.shape[0] // 2, found.shape[1] // 2] == pytest.approx(nearest, abs=30)
 
 
+# ---- land cover
+
+
+def cover_tile(path: Path, values: NDArray[Any], box: GeoBox, legend: dict[int, str]) -> Ancillary:
+    return Ancillary(
+        id=path.stem,
+        collection="esa-worldcover",
+        theme="land-cover",
+        raster=RasterLayer(href=write_tiff(path, values.astype(np.uint8), box), nodata=(0.0,)),
+        legend=legend,
+        footprint=shapely.geometry.mapping(outline_lonlat(box).geom),
+    )
+
+
+WORLDCOVER = {10: "forest", 20: "grass_crops", 30: "grass_crops", 80: "open_water"}
+
+
+def test_land_cover_is_by_the_legend_and_what_it_has_no_word_for_is_unknown(tmp_path: Path) -> None:
+    values = np.repeat(np.array([10, 30, 80, 77, 0, 20, 10, 10]), 8)
+    found = land_cover_on([cover_tile(tmp_path / "a.tif", np.tile(values, (64, 1)), BOX, WORLDCOVER)], BOX)
+    forest, grass, water = LandCover.FOREST, LandCover.GRASS_CROPS, LandCover.OPEN_WATER
+    np.testing.assert_array_equal(found[5], np.repeat([forest, grass, water, 0, 0, grass, forest, forest], 8))
+    assert found.dtype == np.uint8
+    assert not land_cover_on([], BOX).any()
+
+
+def test_coarser_pixels_take_the_commonest_cover_and_not_the_commonest_file_value(tmp_path: Path) -> None:
+    """Of nine pixels four are forest, three are shrubs and two grass, which are one cover here: five."""
+    nine = np.array([[10, 20, 30], [10, 20, 30], [10, 10, 20]])
+    own = cover_tile(tmp_path / "a.tif", np.tile(nine, (20, 20)), grid(60, 60), WORLDCOVER)
+    assert (land_cover_on([own], grid(20, 20, resolution=30.0)) == LandCover.GRASS_CROPS).all()
+
+
+def test_units_read_the_same_land_cover(tmp_path: Path) -> None:
+    """Tiles in degrees, in two parts, with random covers: halves of a box are the whole."""
+    whole = whole_box()
+    draw = np.random.default_rng(8).choice([10, 20, 30, 80], whole.shape.yx)
+    middle = whole.shape.x // 2
+    west, east = halves(whole)
+    tiles = [
+        cover_tile(tmp_path / "w.tif", draw[:, :middle], west, WORLDCOVER),
+        cover_tile(tmp_path / "e.tif", draw[:, middle:], east, WORLDCOVER),
+    ]
+    for box in (BOX, grid(4, 4, resolution=160.0)):
+        found = land_cover_on(tiles, box)
+        rows = box.shape.y // 4
+        np.testing.assert_array_equal(land_cover_on(tiles, box[:rows, :]), found[:rows])
+        np.testing.assert_array_equal(land_cover_on(tiles, box[rows:, :]), found[rows:])
+
+
+def test_own_land_cover_holds_the_codes_of_this_project(tmp_path: Path) -> None:
+    values = np.tile(np.repeat(np.arange(8), 8), (64, 1))
+    found = land_cover_on([cover_tile(tmp_path / "a.tif", values, BOX, {})], BOX)
+    np.testing.assert_array_equal(found, values)
+    with pytest.raises(JobError, match=r"land_cover: .*holds \[10\.0, 30\.0\]; write 0 unknown, 1 bare, .*worldcover"):
+        land_cover_on([cover_tile(tmp_path / "b.tif", np.tile([[10, 30]], (64, 32)), BOX, {})], BOX)
+
+
 # ---- at plan
 
 
@@ -289,7 +351,8 @@ def test_plan_shows_the_ground(flood: Path, tmp_path: Path) -> None:
     told = plan_record(plan)
     assert told["reference_water"] == ["jrc-gsw-10E_50Nv1_4_2021"]
     assert len(told["elevation"]) == len(plan.elevation) == 2
-    water, elevation = told["notes"]
+    water, elevation, drainage = told["notes"]
+    assert "`drainage: none` leaves it out" in drainage
     assert water.startswith("reference_water: jrc-gsw (water from 10 on), 1 raster; nothing over ")
     assert elevation == "elevation: cop-dem-glo-30, 2 rasters"
     assert told["problems"] == []
@@ -326,3 +389,39 @@ def test_new_tiles_make_new_maps_and_the_same_tiles_do_not(flood: Path, tmp_path
     both = write_job(flood, tmp_path, reference_water="jrc-gsw", elevation="cop-dem-glo-30")
     assert map_flood(both, tmp_path / "run").skipped == 0
     assert map_flood(both, tmp_path / "run").skipped == 1
+
+
+def test_land_cover_arrives_at_every_sensor_the_same_in_every_unit(
+    flood: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is weighed is the cover of the pixel, whatever unit it is in; the item says what dry ground is."""
+    with rasterio.open(flood / "truth.tif") as source:
+        box = GeoBox(source.shape, source.transform, source.crs)
+    codes = np.random.default_rng(5).integers(0, 8, box.shape.yx).astype(np.uint8)
+    write_tiff(flood / "cover.tif", codes, box)
+    seen: list[NDArray[np.uint8]] = []
+
+    def spy(*told: Any) -> Any:
+        seen.append(told[-1])
+        return weigh(*told)
+
+    monkeypatch.setattr(observe_module, "weigh", spy)
+    path = write_job(flood, tmp_path, land_cover=str(flood / "cover.tif"))
+    map_flood(path, tmp_path / "run")
+    (item,) = (json.loads(path.read_text()) for path in (tmp_path / "run/units").glob("*/*.json"))
+    assert {cover.shape for cover in seen} <= {(96, 96), (64, 64)}, (
+        "the unit with its halo; windows of the prepare stage"
+    )
+    for cover in seen:
+        inner = cover[16:-16, 16:-16] if cover.shape == (96, 96) else cover
+        np.testing.assert_array_equal(inner, codes)
+    properties = item["properties"]
+    assert properties["overbank:land_cover"] == ["of the job: cover.tif"]
+    assert properties["overbank:dry_state"] == "land cover (of the job)"
+    assert properties["overbank:land_cover_known_share"] == pytest.approx((codes > 0).mean(), abs=0.01)
+    told = caveats(account_of(tmp_path / "run"))
+    assert not any("prior mixture" in sentence for sentence in told)
+    assert any(f"land cover is not known in {(codes == 0).mean():.1%}" in sentence for sentence in told)
+    assert map_flood(path, tmp_path / "run").skipped == 1
+    write_tiff(flood / "cover.tif", 7 - codes, box)
+    assert map_flood(path, tmp_path / "run").skipped == 0, "another cover makes another map"

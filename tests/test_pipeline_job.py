@@ -132,6 +132,8 @@ def test_own_science_file_is_relative_to_the_job_too(tmp_path: Path) -> None:
         (PLAIN.replace("2023-05-24", "1.5"), "line 4: 1.5 is a number, not a day; write 2023-05-18"),
         (PLAIN + "before: [20230401, 2023-04-02]\n", "line 5: 20230401 is a number, not a day; write 2023-04-01"),
         (PLAIN + "elevation: 3\n", "line 5: elevation: 3 is neither a raster nor the id of a collection"),
+        (PLAIN + "drainage: computed\n", "line 5: drainage: is computed from elevation; add the field `elevation`"),
+        (PLAIN + "drainage: 3\n", "line 5: drainage: 3 is neither a raster nor the id of a collection"),
         (PLAIN + "tile: 256\nname: B\n", "line 6: 'name' stands there a second time, and only the last would count"),
         (PLAIN + "catalog: b\n", "line 5: 'catalog' stands there a second time"),
     ],

@@ -37,6 +37,8 @@ from pipeline.methods import (
 
 SHAPE = (2, 4)
 PRIOR = Belief(water=0.04, vegetation=0.01)
+FLAT = np.ascontiguousarray(np.broadcast_to(PRIOR.log_odds[:, None, None], (2, *SHAPE)))
+"""The same everywhere."""
 
 
 def row(*values: float) -> NDArray[np.float32]:
@@ -142,7 +144,7 @@ def test_blinded_radar_is_not_asked() -> None:
 
 def test_physics_is_prior_plus_contributions() -> None:
     a, b = c_band(0.1, water=row(6, 2, 2, np.nan)), optics(plain(SHAPE, 0.1), plain(SHAPE, 0.1), row(0, 2, -1, np.nan))
-    found = by_physics(by_name(a, b), PRIOR, SHAPE)
+    found = by_physics(by_name(a, b), FLAT)
     prior = PRIOR.log_odds[:, None, None]
     np.testing.assert_array_equal(
         found.states,
@@ -157,7 +159,7 @@ def test_physics_is_prior_plus_contributions() -> None:
 
 
 def test_physics_without_any_sensor_says_nothing() -> None:
-    found = by_physics({}, PRIOR, SHAPE)
+    found = by_physics({}, FLAT)
     assert not found.observed.any()
     assert not (found.water | found.vegetation).any()
     assert not seen_by_any({}, SHAPE).any()
@@ -177,7 +179,7 @@ def test_network_is_given_physics_by_modality() -> None:
     first = optics(plain(SHAPE, 0.1), plain(SHAPE, 0.05), row(1, 1, 1, 1))
     second = look_of("landsat", optical_bundle(plain(SHAPE, 0.1), plain(SHAPE, 0.3)), row(2, 2, 2, 2))
     radar = c_band(0.1, water=row(3, 3, 3, 3))
-    found = network_input(by_name(first, second, radar), PRIOR, SHAPE)
+    found = network_input(by_name(first, second, radar), FLAT)
     assert set(found.modalities) == {"optical", "c_band"}
     np.testing.assert_array_equal(found.parts["optical"][0], 3.0)
     np.testing.assert_array_equal(found.parts["c_band"][0], 3.0)
@@ -196,7 +198,7 @@ def test_where_one_optical_sensor_is_clouded_the_other_is_used() -> None:
     )
     looks = by_name(replace(first, hours=first.hours + 10), replace(second, hours=second.hours + 2))
     np.testing.assert_allclose(optical_index(looks)[0], [-0.5, 0.5, -0.5, nan], rtol=1e-6)
-    found = network_input(looks, PRIOR, SHAPE)
+    found = network_input(looks, FLAT)
     np.testing.assert_array_equal(found.presence["optical"][0], [True, True, True, False])
     np.testing.assert_array_equal(found.modalities["optical"][0, 0], [2, 1, 2, nan])
     np.testing.assert_allclose(found.physics[0, 0] - PRIOR.log_odds[0], [3, 1, 2, 0], rtol=1e-6)
@@ -241,7 +243,7 @@ def test_probability_is_percent_of_wet_and_nothing_where_nothing_was_seen() -> N
 def test_uncertainty_of_one_sensor_has_no_epistemic_part() -> None:
     """p = 0.5 has the largest aleatoric spread, 50 %; with one sensor nothing tells how far the map rests on it."""
     looks = by_name(c_band(0.1, water=row(0, 0, 0, np.nan)))
-    found = uncertainty(method((0,) * 4, (0,) * 4, (1, 1, 1, 0), wet=(0.5, 0.1, 1.0, 0.05)), looks, PRIOR, YES)
+    found = uncertainty(method((0,) * 4, (0,) * 4, (1, 1, 1, 0), wet=(0.5, 0.1, 1.0, 0.05)), looks, FLAT, YES)
     assert found is not None
     np.testing.assert_array_equal(found[0], row(50, 30, 0, 255))
     np.testing.assert_array_equal(found[1], 255)
@@ -258,14 +260,14 @@ def test_epistemic_part_is_the_jackknife_over_the_sensors() -> None:
         c_band(0.1, water=row(3, 6, 6, 6)),
         optics(plain(SHAPE, 0.1), plain(SHAPE, 0.1), row(3, 0, np.nan, 0)),
     )
-    found = uncertainty(by_physics(looks, PRIOR, SHAPE), looks, PRIOR, mask(1, 1, 1, 0))
+    found = uncertainty(by_physics(looks, FLAT), looks, FLAT, mask(1, 1, 1, 0))
     assert found is not None
     np.testing.assert_array_equal(found[1], row(0, 45, 255, 255))
     assert (found[0][:, 3] == 255).all()
 
 
 def test_no_uncertainty_for_rules() -> None:
-    assert uncertainty(method((0,) * 4, (0,) * 4, (1,) * 4), {}, PRIOR, YES) is None
+    assert uncertainty(method((0,) * 4, (0,) * 4, (1,) * 4), {}, FLAT, YES) is None
 
 
 def test_agreement_codes() -> None:
@@ -344,9 +346,9 @@ JOB = Job(
 
 
 def unit_layers(looks: Any, given: NDArray[np.float32] | None = None, inside: NDArray[np.bool_] = YES) -> Any:
-    maps = {"ndwi": by_ndwi(looks, 0.0, SHAPE), "physics": by_physics(looks, PRIOR, SHAPE)}
+    maps = {"ndwi": by_ndwi(looks, 0.0, SHAPE), "physics": by_physics(looks, FLAT)}
     told = given is not None or any(look.before_evidence is not None for look in looks.values())
-    return assemble_layers(JOB, PRIOR, looks, maps, inside, reference_from_before(looks, PRIOR), given, told, NOON)
+    return assemble_layers(JOB, FLAT, looks, maps, inside, reference_from_before(looks, PRIOR), given, told, NOON)
 
 
 def values_of(layers: Any, name: str) -> NDArray[Any]:

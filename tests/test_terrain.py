@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harmonization.terrain import drainage_prior_factor, slope_degrees
+from harmonization.evidence import Belief, state_probabilities
+from harmonization.land_cover import LandCover
+from harmonization.terrain import believed_factor, drainage_prior_factor, prior_log_odds, slope_degrees
 
 
 def plane(east: float, south: float, pixel: tuple[float, float] = (10.0, 10.0)) -> np.ndarray:
@@ -56,3 +58,28 @@ def test_steep_ground_holds_no_water() -> None:
 def test_drainage_factor_falls_with_height_and_slope() -> None:
     assert (np.diff(drainage_prior_factor(np.linspace(-2, 60, 50))) < 0).all()
     assert (np.diff(drainage_prior_factor(0.0, np.linspace(5, 40, 50))) < 0).all()
+
+
+def test_believed_factor_is_a_channel_with_a_floor() -> None:
+    """(1 - e)·factor + e: 15 m takes away ln(1/0.0213) = 3.85 nats, and no height more than ln 50."""
+    heights = np.array([0.0, 5.0, 15.0, 500.0, np.nan])
+    found = believed_factor(drainage_prior_factor(heights), 0.02)
+    np.testing.assert_allclose(found, [0.966, 0.51, 0.02125, 0.02, 1.0], atol=1e-3)
+    assert np.log(found[3]) == pytest.approx(-np.log(50.0))
+    np.testing.assert_allclose(
+        believed_factor(drainage_prior_factor(heights), 0.0)[:3], [0.9655, 0.5, 0.00127], atol=1e-4
+    )
+
+
+def test_height_of_crowns_and_roofs_says_nothing() -> None:
+    cover = np.array([LandCover.UNKNOWN, LandCover.FOREST, LandCover.URBAN, LandCover.GRASS_CROPS], dtype=np.uint8)
+    found = believed_factor(np.full(4, 0.1), 0.0, cover)
+    np.testing.assert_allclose(found, [0.1, 1.0, 1.0, 0.1])
+
+
+def test_prior_is_the_events_times_the_factor() -> None:
+    factor = np.array([[1.0, 0.5, 0.02]])
+    states = state_probabilities(prior_log_odds(0.03, 0.02, factor))
+    np.testing.assert_allclose(states[1], 0.03 * factor, rtol=1e-5)
+    np.testing.assert_allclose(states[2], 0.02 * factor, rtol=1e-5)
+    np.testing.assert_allclose(prior_log_odds(0.03, 0.02, np.ones(1))[:, 0], Belief().log_odds, rtol=1e-6)

@@ -65,6 +65,10 @@ class Account:
     """Sensors of the job without a scene, by window."""
     dry_state: str = ""
     """What dry ground was taken for, where that is not the land cover of the place."""
+    drainage: tuple[str, ...] = ()
+    """Where the height above drainage comes from that lowers the prior of high ground; none without it."""
+    cover_known: float = 1.0
+    """Share of the area whose land cover is known, where the job gives land cover."""
     zones: tuple[str, ...] = ()
     """EPSG codes of the grids that it was mapped on."""
     findings: tuple[Finding, ...] = ()
@@ -88,9 +92,11 @@ def account_of(run: Path) -> Account:
         zones=tuple(sorted({str(item["properties"].get("proj:code", "")) for item in items})),
         sensors=_sensors(items),
         scenes=_scenes(items),
-        reference_known=_reference_known(items),
+        reference_known=_share(items, "reference_known_share", 0.0),
         missing=_missing(run),
         dry_state="; ".join(sorted({str(told) for item in items if (told := _property(item, "dry_state"))})),
+        drainage=_drainage(items),
+        cover_known=_share(items, "land_cover_known_share", 1.0),
         findings=_findings(run),
     )
 
@@ -137,9 +143,15 @@ def _sensors(items: list[Item]) -> dict[str, SensorAccount]:
     return found
 
 
-def _reference_known(items: list[Item]) -> float:
+def _drainage(items: list[Item]) -> tuple[str, ...]:
+    tiles = {str(tile) for item in items for tile in _property(item, "drainage") or ()}
+    return tuple(sorted({tile.partition(":")[0] for tile in tiles}))
+
+
+def _share(items: list[Item], name: str, default: float) -> float:
+    """A share of the area over all units, by the pixels of each."""
     pixels = [int(_property(item, "inside_pixels")) for item in items]
-    shares = [float(_property(item, "reference_known_share") or 0.0) for item in items]
+    shares = [default if (told := _property(item, name)) is None else float(told) for item in items]
     return sum(p * share for p, share in zip(pixels, shares, strict=True)) / max(sum(pixels), 1)
 
 
@@ -166,14 +178,25 @@ def caveats(account: Account) -> list[str]:
     elif account.reference_known < 0.995:
         share = 1.0 - account.reference_known
         told.append(f"in {share:.1%} of the area nothing tells permanent water from flood: water there is called flood")
-    if account.dry_state:
+    if "mixture" in account.dry_state:
         told.append(f"dry ground is taken for a {account.dry_state}: where one cover prevails, trust its margins less")
+    if account.cover_known < 0.995:
+        share = 1.0 - account.cover_known
+        told.append(f"land cover is not known in {share:.1%} of the area: dry ground is a mixture of covers there")
+    if account.drainage:
+        told.append(_of_drainage(account))
     for window, sensors in account.missing.items():
         told += [f"{sensor}: no scene {window} the flood" for sensor in sensors]
     for sensor, one in account.sensors.items():
         told += _sensor_caveats(sensor, one)
     told += [str(finding) for finding in account.findings if finding.severity in ("fault", "unusable")]
     return told
+
+
+def _of_drainage(account: Account) -> str:
+    told = f"high and steep ground is held for drier by its height above drainage ({', '.join(account.drainage)})"
+    crowns = "" if "mixture" not in account.dry_state else "; a surface model's crowns and roofs count as high ground"
+    return f"{told}: rain that stands far from streams needs more evidence{crowns}"
 
 
 def _sensor_caveats(sensor: str, one: SensorAccount) -> list[str]:

@@ -58,7 +58,7 @@ def demo(
         with watch.timing("simulate"):
             _catalog(out, size, seed, say)
         job = out / "job.yaml"
-        job.write_text(job_text(seed, folder="catalog/", methods=methods), encoding="utf-8")
+        job.write_text(job_text(seed, folder="catalog/", methods=methods, elevation=True), encoding="utf-8")
         mapped = map_flood(job, out / "run", device=device, say=say)
         truth = out / "catalog" / TRUTH
         with watch.timing("compare"):

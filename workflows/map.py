@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version
 from itertools import pairwise
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from catalogs.errors import without_secrets
 from catalogs.publish import write_json
 from pipeline.cluster import run_units
+from pipeline.drainage import FOLDER, with_drainage
 from pipeline.errors import RunError
 from pipeline.examine import FINDINGS, examine_plan, read_examined, write_examined
 from pipeline.export import RUN_ID, publish_run
@@ -82,6 +83,7 @@ def map_flood(
     clock["prepare"] = perf_counter()
     if job.flattening == "sarsen":
         plan = flatten_plan(plan, out / FLATTENED, lambda text: say(f"flatten: {text}"))
+    plan = _with_drainage(plan, science, out, say)
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
     has_reference = job.reference_water is not None or bool(plan.before)
@@ -132,6 +134,13 @@ def _examined(plan: Plan, out: Path, say: Say) -> Plan:
     return examined
 
 
+def _with_drainage(plan: Plan, science: Science, out: Path, say: Say) -> Plan:
+    """The plan with the height above drainage of its basin, which lies in the run's folder."""
+    folder = out / FOLDER
+    ground = with_drainage(plan.job, plan.area, plan.ground, science, folder, lambda text: say(f"prepare: {text}"))
+    return replace(plan, ground=ground)
+
+
 def _prepared(plan: Plan, science: Science, out: Path, say: Say) -> Prepared:
     """The prepare stage's findings, from the run's folder where they are of the same scenes and science."""
     key = _key(plan, science)
@@ -157,7 +166,7 @@ def _known_findings(path: Path) -> _Findings | None:
 
 
 def _key(plan: Plan, science: Science) -> str:
-    parts = [record.model_dump_json() for record in (*plan.during, *plan.before, *plan.ground.elevation)]
+    parts = [record.model_dump_json() for record in (*plan.during, *plan.before, *plan.ground.tiles)]
     boxes = [f"{unit.id} {unit.box.affine} {unit.box.shape}" for unit in plan.units]
     return sha256("\n".join([version("overbank"), *parts, *boxes, science.model_dump_json()]).encode()).hexdigest()
 

@@ -71,6 +71,8 @@ def plan_record(plan: Plan) -> dict[str, Any]:
         "notes": list(plan.notes),
         "reference_water": [tile.id for tile in plan.ground.water],
         "elevation": [tile.id for tile in plan.ground.elevation],
+        "drainage": [tile.id for tile in plan.ground.drainage],
+        "land_cover": [tile.id for tile in plan.ground.land_cover],
         "findings": [finding_record(finding) for finding in plan.findings],
         "scenes": [_scene_record(scene, window) for window, scene in windowed(plan)],
         "units": [_unit_record(unit) for unit in plan.units],

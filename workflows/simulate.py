@@ -59,10 +59,16 @@ def simulate(out: Path, size: int, seed: int, flood: bool = True, sentinel1: Sen
     return catalog
 
 
-def job_text(seed: int, flood: bool = True, folder: str = "", methods: Sequence[str] = METHODS) -> str:
-    """A job file over a simulated catalog that lies in `folder` ("" or with a slash at its end)."""
+def job_text(
+    seed: int, flood: bool = True, folder: str = "", methods: Sequence[str] = METHODS, elevation: bool = False
+) -> str:
+    """A job file over a simulated catalog that lies in `folder` ("" or with a slash at its end).
+
+    `elevation`: whether it names the elevation, by which high ground is held for drier.
+    """
     name = f"simulated {'flood' if flood else 'quiet window'} {seed}"
-    return JOB.format(name=name, folder=folder, methods=", ".join(methods))
+    text = JOB.format(name=name, folder=folder, methods=", ".join(methods))
+    return f"{text}elevation: {folder}elevation.tif\n" if elevation else text
 
 
 def geobox(grid: Grid) -> GeoBox:

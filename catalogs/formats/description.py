@@ -117,7 +117,7 @@ def _band_problem(product: Product, allowed: tuple[str, ...], wanted: tuple[str,
 
 
 class GroundProduct(Record):
-    """One entry of `products` that is no scene: elevation, surface water or land cover."""
+    """One entry of `products` that is no scene: elevation, height above drainage, surface water or land cover."""
 
     files: str
     """Glob below the folder."""
@@ -125,7 +125,7 @@ class GroundProduct(Record):
     date: Annotated[Span | DateTag | dict[str, Span], BeforeValidator(_date_rule)]
     band: Annotated[int, Field(ge=1)] = 1
     scale: float = 1.0
-    """Of elevation: metres = scale · DN + offset."""
+    """Of elevation and height above drainage: metres = scale · DN + offset."""
     offset: float = 0.0
     nodata: tuple[float, ...] = ()
     at_least: float = 1.0
@@ -135,7 +135,12 @@ class GroundProduct(Record):
 
     @model_validator(mode="after")
     def _fits_the_theme(self) -> GroundProduct:
-        own = {"elevation": {"scale", "offset"}, "surface-water": {"at_least"}, "land-cover": {"legend"}}
+        own: dict[Theme, set[str]] = {
+            "elevation": {"scale", "offset"},
+            "surface-water": {"at_least"},
+            "land-cover": {"legend"},
+            "height-above-drainage": {"scale", "offset"},
+        }
         strange = self.model_fields_set & (set().union(*own.values()) - own[self.theme])
         if strange:
             raise ValueError(f"{', '.join(sorted(strange))} does not belong to the theme {self.theme}")

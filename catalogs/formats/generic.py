@@ -100,7 +100,7 @@ def _item(context: _Context, product: Product, path: Path) -> pystac.Item:
 
 
 def _ground_item(context: _Context, product: GroundProduct, path: Path) -> pystac.Item:
-    """An item of `overbank-elevation`, `overbank-surface-water` or `overbank-land-cover`."""
+    """An item of `overbank-` and the product's theme."""
     header = read_header(path)
     if product.band > len(header.dtypes):
         found, expected = f"band {product.band} of {path}", f"a band from 1 to {len(header.dtypes)}"
@@ -108,7 +108,7 @@ def _ground_item(context: _Context, product: GroundProduct, path: Path) -> pysta
     start, end = _span(context, path, header)
     nodata = (*product.nodata, *([UNKNOWN_WATER] if product.theme == "surface-water" else []))
     properties: dict[str, Any] = {"overbank:band": product.band, "overbank:nodata": list(dict.fromkeys(nodata))}
-    if product.theme == "elevation":
+    if product.theme in ("elevation", "height-above-drainage"):
         properties |= {"overbank:scale": product.scale, "overbank:offset": product.offset}
     elif product.theme == "surface-water":
         properties["overbank:at_least"] = product.at_least
