@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import Cases
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, stats
 
-from harmonization.speckle import equivalent_looks, log_speckle_std, multilook
+from harmonization.speckle import (
+    equivalent_looks,
+    g0_log_density,
+    log_speckle_bias,
+    log_speckle_std,
+    multilook,
+)
 
 Array = NDArray[np.float32]
 
@@ -18,9 +23,25 @@ def speckled(looks: float, mean: float | Array = 0.1, shape: tuple[int, int] = (
     return (mean * rng.gamma(looks, 1.0 / looks, shape)).astype(np.float32)
 
 
-def test_speckle_in_decibel(cases: Cases) -> None:
-    for case in cases("log_speckle"):
-        assert log_speckle_std(case["inputs"]["L"]) == pytest.approx(case["outputs"]["std_dB"], abs=1e-5)
+def test_speckle_in_decibel_has_the_bias_and_spread_of_its_draws() -> None:
+    levels = 10.0 * np.log10(speckled(4.4, 1.0, (1000, 1000)).astype(np.float64))
+    assert levels.mean() == pytest.approx(log_speckle_bias(4.4), abs=0.01)
+    assert levels.std() == pytest.approx(log_speckle_std(4.4), abs=0.01)
+
+
+def test_g0_is_a_density_with_its_mean_and_nears_the_gamma_law_on_even_ground() -> None:
+    power = np.geomspace(1e-7, 1e3, 400_001)
+    density = np.exp(g0_log_density(power, 0.01, 4.4, 5.0))
+    assert np.trapezoid(density, power) == pytest.approx(1.0, abs=1e-4)
+    assert np.trapezoid(density * power, power) == pytest.approx(0.01, rel=1e-3)
+    even = g0_log_density(0.012, 0.01, 4.4, 1e6)
+    assert even == pytest.approx(stats.gamma.logpdf(0.012, 4.4, scale=0.01 / 4.4), abs=1e-4)
+
+
+def test_g0_of_nothing_and_of_a_law_without_a_mean() -> None:
+    found = g0_log_density([0.0, -0.1, np.nan, 0.01], 0.01, 4.4, [5.0, 5.0, 5.0, 1.0])
+    assert found[:2].tolist() == [-np.inf, -np.inf]
+    assert np.isnan(found[2:]).all()
 
 
 @pytest.mark.parametrize("looks", [3, 5, 10, 20, 50])
