@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from catalogs.records import Acquisition, RasterLayer
 from harmonization.bundle import RadarBundle, copolar
 from harmonization.calibration import power_from_amplitude, power_from_decibel
+from harmonization.classes import Backscatter
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
 from pipeline.align import align
@@ -37,6 +38,8 @@ LOWEST_POWER = -0.1
 """Linear power below which a denoised sample cannot lie: fill such as -9999 that no header declares."""
 Elevation = Sequence[RasterLayer]
 """Rasters of the ground's height in metres, above the ellipsoid or the geoid: the first that knows a pixel counts."""
+Priors = Mapping[str, Mapping[str, Backscatter]]
+"""By polarization and class: the prior of a scene, as `RadarBundle.priors`."""
 
 
 def decode_radar(
@@ -46,10 +49,23 @@ def decode_radar(
     looks: float,
     noise_db: Mapping[str, float],
     elevation: Elevation,
+    priors: Priors | None = None,
 ) -> RadarBundle:
     """The bundle of a radar acquisition; arguments as of `pipeline.decode.decode`."""
+    return radar_bundle(scene, box, radar_power(scene, box, science, elevation), looks, noise_db, priors)
+
+
+def radar_bundle(
+    scene: Acquisition,
+    box: GeoBox,
+    sampled: tuple[dict[str, Array], int],
+    looks: float,
+    noise_db: Mapping[str, float],
+    priors: Priors | None = None,
+) -> RadarBundle:
+    """The bundle of what `radar_power` read of an acquisition."""
     assert scene.band is not None
-    power, cell = radar_power(scene, box, science, elevation)
+    power, cell = sampled
     seen = reduce(np.logical_or, (np.isfinite(values) for values in power.values()))
     reasons = np.where(seen, np.uint16(0), np.uint16(Reason.OUTSIDE_SWATH)).astype(np.uint16)
     reasons |= mask_reasons(scene, box) | late_reasons(scene, box)
@@ -65,6 +81,7 @@ def decode_radar(
         reasons=reasons,
         time=scene.time,
         cell=cell,
+        priors=priors or {},
     )
 
 

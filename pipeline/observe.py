@@ -5,6 +5,7 @@ from __future__ import annotations
 from dask.delayed import Delayed, delayed
 
 from catalogs.records import Acquisition, RasterLayer
+from harmonization.classes import Backscatter
 from harmonization.evidence import Belief
 from pipeline.clock import StageClock
 from pipeline.decode import decode
@@ -24,6 +25,10 @@ class Prepared(Record):
     thresholds: dict[str, float | None]
     """By radar scene of the flood window: dB of the water threshold; None: no water here."""
     threshold_notes: dict[str, str]
+    priors: dict[str, dict[str, dict[str, Backscatter]]]
+    """By radar scene, polarization and class: what the scene's own pixels make of the class table, where they do."""
+    prior_notes: dict[str, str]
+    """By radar scene: how its open water differs from the class table's."""
     water: float
     vegetation: float
     """Prior probabilities of the wet states."""
@@ -46,7 +51,7 @@ def observe(
 
     def bundle(scene: Acquisition) -> Delayed:
         looks, noise = prepared.looks.get(scene.id, 1.0), prepared.noise_db.get(scene.id, {})
-        decoded: Delayed = read(scene, unit.box, science, looks, noise, elevation)
+        decoded: Delayed = read(scene, unit.box, science, looks, noise, elevation, prepared.priors.get(scene.id))
         return decoded
 
     looks = {}
