@@ -49,11 +49,19 @@ class SeenWater:
     """Independent ones: pixels over those of a resolution cell."""
 
 
+def power_level(bundle: RadarBundle, polarization: str) -> Real:
+    """(y, x) dB of the power as delivered; NaN where not observed, blinded (layover, shadow) or not above zero."""
+    return _level(bundle, bundle.power[polarization])
+
+
 def intensity_level(bundle: RadarBundle, polarization: str) -> Real:
-    """(y, x) dB of the intensity with its noise inside; NaN where not observed or blinded (layover, shadow)."""
+    """(y, x) dB of the intensity with its noise inside; NaN as in `power_level`."""
     noise = np.asarray(bundle.noise[polarization]) if bundle.denoised else 0.0
-    seen = (bundle.reasons & np.uint16(BLINDING)) == 0
-    return decibel(np.where(seen, bundle.power[polarization] + noise, np.nan))
+    return _level(bundle, bundle.power[polarization] + noise)
+
+
+def _level(bundle: RadarBundle, power: NDArray[np.floating]) -> Real:
+    return decibel(np.where((bundle.reasons & np.uint16(BLINDING)) == 0, power, np.nan))
 
 
 def water_priors(bundles: Sequence[RadarBundle], tiles: BimodalTiles) -> dict[str, Backscatter]:
@@ -105,7 +113,9 @@ def seen_water(bundles: Sequence[RadarBundle], tiles: BimodalTiles, polarization
     mean = decibel(np.maximum(signal, floor)) - (class_mean(prior, angle, bundle.quantity) - prior.mean)
     mean = np.where(signal < floor, np.minimum(mean, prior.mean), mean)
     middle = float(np.average(mean, weights=pixels))
-    within = np.maximum(std**2 - log_speckle_std(bundle.looks) ** 2, 0.0)
+    clear = np.maximum(signal, floor) / (np.maximum(signal, floor) + noise)  # a signal's dB count so much in the sum's
+    within = np.maximum(std**2 - log_speckle_std(bundle.looks) ** 2, 0.0) / clear**2
+    within = np.where(signal < floor, prior.std**2, within)
     variance = float(np.average(within + (mean - middle) ** 2, weights=pixels))
     return SeenWater(middle, float(np.sqrt(variance)), float(pixels.sum()) / bundle.cell**2)
 

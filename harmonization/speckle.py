@@ -48,6 +48,39 @@ def equivalent_looks(samples: Sequence[Array], lag: int = 1, block: int = 64) ->
     return float(np.clip(_looks_of_log_variance(float(np.percentile(variances, 25))), *LOOKS_RANGE))
 
 
+def equivalent_looks_of_windows(samples: Sequence[Array], side: int = 15) -> float | None:
+    """Equivalent looks by the usual way: mean²/variance in windows of side × side, the mode of their histogram.
+
+    Right on wide even ground whose speckle is uncorrelated: within 5 % for 1 to 100 looks. Speckle correlated over a
+    share of the window varies too little in it (three-fold copies: 7 % too many looks at 15 × 15, 18 % at 9 × 9);
+    texture and shores lower a window's value, and where few windows are free of them the mode lies too low (2 dB of
+    smooth texture: 7.8 instead of 10). There, on floodplains, `equivalent_looks` is the one to take. Windows with unseen pixels are left out; None below 50 windows; else clipped to 1..500.
+    """
+    found = [np.zeros(0)]
+    for sample in samples:
+        rows, columns = (length // side for length in sample.shape)
+        cut = sample[: rows * side, : columns * side].astype(np.float64)
+        windows = cut.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side * side)
+        mean, variance = windows.mean(axis=1), windows.var(axis=1, ddof=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found.append(np.where((mean > 0) & (variance > 0), mean**2 / variance, np.nan))
+    looks = np.concatenate(found)
+    looks = looks[np.isfinite(looks)]
+    return None if looks.size < 50 else float(np.clip(_mode(looks), *LOOKS_RANGE))
+
+
+def _mode(values: NDArray[np.float64]) -> float:
+    """Where positive values are densest, by a Gaussian kernel over their logarithm (width: Silverman's rule)."""
+    logs = np.log(values)
+    spread = np.subtract(*np.percentile(logs, [75, 25])) / 1.349
+    width = max(0.9 * spread * logs.size**-0.2, 1e-3)
+    grid = np.linspace(*np.percentile(logs, [1, 99]), 400)
+    bins = np.histogram(logs, bins=2000, range=(logs.min(), logs.max() + 1e-9))
+    centres = (bins[1][1:] + bins[1][:-1]) / 2.0
+    density = (bins[0] * np.exp(-0.5 * ((grid[:, None] - centres) / width) ** 2)).sum(axis=1)
+    return float(np.exp(grid[density.argmax()]))
+
+
 def _blocks(sample: Array, side: int) -> list[Array]:
     rows, columns = sample.shape
     return [

@@ -10,14 +10,10 @@ import numpy as np
 from harmonization.bimodality import BimodalTiles, bimodal_tiles
 from harmonization.bundle import RadarBundle, copolar
 from harmonization.calibration import decibel, power_from_decibel
-from harmonization.class_means import WATER, intensity_level, water_priors
+from harmonization.class_means import WATER, intensity_level, power_level, water_priors
 from harmonization.classes import Backscatter
 from harmonization.radar_samples import class_prior
 from harmonization.thresholds import otsu_threshold
-
-FAINTEST_POWER = 1e-6
-"""Linear power of a threshold at or below the noise floor, -60 dB: nothing but what was denoised below zero is under
-it."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +31,25 @@ class SceneWater:
 def scene_water(windows: Sequence[RadarBundle], darkest_land: float) -> SceneWater:
     """Threshold and class priors from windows of one scene; `darkest_land` in dB of the power as delivered.
 
-    Both rest on the tiles of the windows whose histogram of co-polar intensity, noise inside, has two modes.
+    Both rest on the tiles of the windows whose histogram of co-polar level has two modes. The rule's level is that of
+    the power as delivered; the class's has its noise inside, for there calm water is a mode too, where power without
+    noise scatters about zero.
     """
     name = copolar(windows[0].power)
+    threshold, note = _threshold(
+        bimodal_tiles([power_level(window, name) for window in windows], darkest_land), darkest_land
+    )
     noise = np.concatenate([np.ravel(window.noise[name]) for window in windows])
     added = float(np.nanmedian(noise)) if windows[0].denoised else 0.0
     darkest = float(decibel(power_from_decibel(darkest_land) + added))
     tiles = bimodal_tiles([intensity_level(window, name) for window in windows], darkest)
-    threshold, note = _threshold(tiles, darkest)
-    if threshold is not None:
-        threshold = float(decibel(np.maximum(power_from_decibel(threshold) - added, FAINTEST_POWER)))
     water = water_priors(windows, tiles)
     priors = {polarization: {WATER: prior} for polarization, prior in water.items()}
     return SceneWater(threshold, note, priors, _told(windows[0], water, len(tiles)))
 
 
 def _threshold(tiles: BimodalTiles, darkest: float) -> tuple[float | None, str]:
-    """The median of Otsu's over the tiles, in dB of the intensity; never a threshold through land alone.
+    """The median of Otsu's over the tiles; never a threshold through land alone.
 
     Otsu's: on mixtures of land it lies closer to the best threshold than Kittler and Illingworth's or the Bayes split
     of the fitted modes, whose two Gaussians are not the land's (docs/physics.md, section 7).

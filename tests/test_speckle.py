@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rasterio
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from harmonization.speckle import (
     equivalent_looks,
+    equivalent_looks_of_windows,
     g0_log_density,
     log_speckle_bias,
     log_speckle_std,
@@ -99,6 +104,47 @@ def test_looks_of_too_little_are_unknown() -> None:
 def test_looks_stay_within_what_the_tables_hold() -> None:
     assert equivalent_looks([np.full((64, 64), 0.1, dtype=np.float32)]) == 500.0
     assert equivalent_looks([speckled(0.5)]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("looks", [1, 3, 4.4, 10, 100])
+def test_looks_of_windows_are_right_on_even_ground_and_at_one_look_too(looks: float) -> None:
+    found = equivalent_looks_of_windows([speckled(looks, shape=(512, 512))])
+    assert found == pytest.approx(looks, rel=0.05)
+
+
+def test_looks_of_windows_have_their_mode_beside_a_shore() -> None:
+    mean = np.full((256, 256), 0.1, dtype=np.float32)
+    mean[:, 90:] = 0.01
+    assert equivalent_looks_of_windows([speckled(10, mean)]) == pytest.approx(10, rel=0.1)
+
+
+def test_where_texture_is_everywhere_differences_of_neighbours_are_the_better_measure() -> None:
+    field = ndimage.gaussian_filter(np.random.default_rng(2).standard_normal((512, 512)), 8.0)
+    sample = speckled(10, (0.1 * 10.0 ** (0.2 * field / field.std())).astype(np.float32), (512, 512))
+    by_windows, by_differences = equivalent_looks_of_windows([sample]), equivalent_looks([sample])
+    assert by_windows is not None
+    assert by_windows < 8.5
+    assert by_differences == pytest.approx(10, rel=0.1)
+
+
+def test_looks_of_too_few_windows_are_unknown() -> None:
+    assert equivalent_looks_of_windows([]) is None
+    assert equivalent_looks_of_windows([np.full((300, 300), np.nan, dtype=np.float32)]) is None
+    assert equivalent_looks_of_windows([speckled(5, shape=(60, 60))]) is None
+
+
+def test_looks_of_a_real_reduced_scene_agree_in_order(shared: Path) -> None:
+    """Sentinel-1 GRD, reduced: no nominal looks are known. Texture everywhere: windows see less than neighbours do."""
+    (path,) = (shared / "data" / "sentinel1" / "grd-gcp").glob("*/measurement/iw-vv.tiff")
+    with warnings.catch_warnings(), rasterio.open(path) as source:
+        warnings.simplefilter("ignore")
+        numbers = source.read(1).astype(np.float32)
+    power = np.where(numbers > 0, numbers**2, np.float32(np.nan))
+    far, windows = equivalent_looks([power], lag=3), equivalent_looks_of_windows([power])
+    print(f"looks of a real scene: {far:.1f} by differences three pixels apart, {windows:.1f} by windows")
+    assert far is not None
+    assert windows is not None
+    assert 5.0 < windows < far < 60.0
 
 
 def test_multilook_keeps_the_mean_and_gains_looks() -> None:
