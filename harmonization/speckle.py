@@ -51,10 +51,11 @@ def equivalent_looks(samples: Sequence[Array], lag: int = 1, block: int = 64) ->
 def equivalent_looks_of_windows(samples: Sequence[Array], side: int = 15) -> float | None:
     """Equivalent looks by the usual way: mean²/variance in windows of side × side, the mode of their histogram.
 
-    Right on wide even ground whose speckle is uncorrelated: within 5 % for 1 to 100 looks. Speckle correlated over a
+    Right on wide even ground whose speckle is uncorrelated: within 7 % for 1 to 100 looks. Speckle correlated over a
     share of the window varies too little in it (three-fold copies: 7 % too many looks at 15 × 15, 18 % at 9 × 9);
     texture and shores lower a window's value, and where few windows are free of them the mode lies too low (2 dB of
-    smooth texture: 7.8 instead of 10). There, on floodplains, `equivalent_looks` is the one to take. Windows with unseen pixels are left out; None below 50 windows; else clipped to 1..500.
+    smooth texture: 7.8 instead of 10). There, on floodplains, `equivalent_looks` is the one to take. Windows with
+    unseen pixels are left out; None below 50 windows; else clipped to 1..500.
     """
     found = [np.zeros(0)]
     for sample in samples:
@@ -72,9 +73,10 @@ def equivalent_looks_of_windows(samples: Sequence[Array], side: int = 15) -> flo
 def _mode(values: NDArray[np.float64]) -> float:
     """Where positive values are densest, by a Gaussian kernel over their logarithm (width: Silverman's rule)."""
     logs = np.log(values)
-    spread = np.subtract(*np.percentile(logs, [75, 25])) / 1.349
+    spread = float(np.diff(np.percentile(logs, [25, 75]))[0]) / 1.349
     width = max(0.9 * spread * logs.size**-0.2, 1e-3)
-    grid = np.linspace(*np.percentile(logs, [1, 99]), 400)
+    low, high = np.percentile(logs, [1, 99])
+    grid = np.linspace(low, high, 400)
     bins = np.histogram(logs, bins=2000, range=(logs.min(), logs.max() + 1e-9))
     centres = (bins[1][1:] + bins[1][:-1]) / 2.0
     density = (bins[0] * np.exp(-0.5 * ((grid[:, None] - centres) / width) ** 2)).sum(axis=1)

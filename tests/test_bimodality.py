@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from harmonization.bimodality import (
     fit_two_modes,
     is_bimodal,
 )
-from harmonization.thresholds import BIN, CENTRES
+from harmonization.thresholds import BIN, CENTRES, bayes_threshold
 
 Image = NDArray[np.float64]
 WATER, LAND, TOWN = (-19.3, 2.75), (-11.0, 2.5), (-2.0, 1.5)
@@ -154,3 +156,30 @@ def test_an_image_that_tiles_do_not_divide_is_covered_to_its_rims() -> None:
     image[256:, :30] = np.random.default_rng(3).normal(*WATER, (44, 30))
     found = bimodal_tiles([image], DARKEST_LAND)
     assert (found.top.tolist(), found.left.tolist(), found.side.tolist()) == ([256], [0], [64])
+
+
+def test_beside_another_tools_thresholds_of_real_tiles(shared: Path) -> None:
+    """ASF HydroSAR fits three classes to bins of 1.15 dB and splits the lower two: its threshold lies deeper.
+
+    Where two modes stand apart the two ways call a few percent of the pixels differently. Where they do not, that tool
+    gives a threshold all the same, and here is none.
+    """
+    folder = shared / "data" / "hydrosar"
+    with np.load(folder / "em_tiles.npz") as found:
+        tiles, masked = found["tiles"], found["mask"]
+    with np.load(folder / "em_thresholds.npz") as found:
+        theirs = 10.0 * (found["thresholds"] / 8.732284197109262 - 30.0)  # its test scales log10(power) + 30 so
+    apart = []
+    for tile, mask, threshold in zip(tiles, masked, theirs, strict=True):
+        level = 10.0 * np.log10(tile[~mask & (tile > 0)].astype(np.float64))
+        modes = fit_two_modes(counts_of(level))
+        apart.append(bool(modes.ashman > 2.0))
+        if not apart[-1]:
+            assert not is_bimodal(counts_of(level), modes)
+            continue
+        split = bayes_threshold((modes.low_mean, modes.low_std), (modes.high_mean, modes.high_std), modes.low_share)
+        differing = np.mean((level > threshold) & (level < split))
+        print(f"theirs {threshold:.2f} dB, Bayes split of two modes {float(split):.2f} dB, differing {differing:.1%}")
+        assert modes.low_mean < threshold < split < modes.high_mean
+        assert differing < 0.06
+    assert apart == [False, True, True, False, True]

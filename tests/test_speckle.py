@@ -109,7 +109,7 @@ def test_looks_stay_within_what_the_tables_hold() -> None:
 @pytest.mark.parametrize("looks", [1, 3, 4.4, 10, 100])
 def test_looks_of_windows_are_right_on_even_ground_and_at_one_look_too(looks: float) -> None:
     found = equivalent_looks_of_windows([speckled(looks, shape=(512, 512))])
-    assert found == pytest.approx(looks, rel=0.05)
+    assert found == pytest.approx(looks, rel=0.08)
 
 
 def test_looks_of_windows_have_their_mode_beside_a_shore() -> None:
