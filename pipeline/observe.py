@@ -37,6 +37,14 @@ class Prepared(Record):
         """What holds before any sensor has spoken."""
         return Belief(self.water, self.vegetation, science.memory_hours, science.doubt)
 
+    def class_priors(self, scene: str) -> dict[str, dict[str, Backscatter]]:
+        """By polarization and class, the priors of a scene's bundles, the same in every unit.
+
+        The one place where findings on a scene's classes meet: a slope found for a class replaces that of its prior
+        here, or of the table's where there is none; the mean stands, for it holds at the reference angle.
+        """
+        return self.priors.get(scene, {})
+
 
 def observe(
     unit: Unit, science: Science, prepared: Prepared, clock: StageClock, elevation: tuple[RasterLayer, ...] = ()
@@ -51,7 +59,7 @@ def observe(
 
     def bundle(scene: Acquisition) -> Delayed:
         looks, noise = prepared.looks.get(scene.id, 1.0), prepared.noise_db.get(scene.id, {})
-        decoded: Delayed = read(scene, unit.box, science, looks, noise, elevation, prepared.priors.get(scene.id))
+        decoded: Delayed = read(scene, unit.box, science, looks, noise, elevation, prepared.class_priors(scene.id))
         return decoded
 
     looks = {}
