@@ -73,6 +73,10 @@ class TwoModes:
 def fit_two_modes(counts: Real, centres: Real = CENTRES, rounds: int = 60) -> TwoModes:
     """Two Gaussians by expectation-maximization, started from Otsu's split; a mode is at least a bin wide."""
     counts = np.asarray(counts, dtype=np.float64)
+    filled = np.flatnonzero(counts.reshape(-1, centres.size).any(axis=0))
+    if filled.size:  # empty ends of the range are no part of any sum
+        within = slice(max(filled[0] - 1, 0), filled[-1] + 2)
+        counts, centres = counts[..., within], centres[within]
     split = otsu_threshold(counts, centres)[..., None]
     low = np.where(centres <= split, 1.0, 0.0)
     for _ in range(rounds):
