@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage, optimize, special
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special
+
+from harmonization.moving_window import window_moments
 
 Array = NDArray[np.float32]
 
@@ -22,11 +24,8 @@ def multilook(power: Array, size: int) -> Array:
     """Mean of linear power over a centred size × size window; NaN is left out, and stays NaN at its own place."""
     if size == 1:
         return power
-    seen = np.isfinite(power)
-    total = ndimage.uniform_filter(np.where(seen, power, 0.0).astype(np.float64), size, mode="constant")
-    share = ndimage.uniform_filter(seen.astype(np.float64), size, mode="constant")
-    mean = np.divide(total, share, out=np.full(power.shape, np.nan), where=seen & (share > 1e-9))
-    return np.asarray(mean, dtype=np.float32)
+    mean, _ = window_moments(power, size)
+    return np.where(np.isfinite(power), mean, np.float32(np.nan))
 
 
 def equivalent_looks(samples: Sequence[Array], lag: int = 1, block: int = 64) -> float | None:
@@ -47,6 +46,41 @@ def equivalent_looks(samples: Sequence[Array], lag: int = 1, block: int = 64) ->
     if not variances:
         return None
     return float(np.clip(_looks_of_log_variance(float(np.percentile(variances, 25))), *LOOKS_RANGE))
+
+
+def equivalent_looks_of_windows(samples: Sequence[Array], side: int = 15) -> float | None:
+    """Equivalent looks by the usual way: mean²/variance in windows of side × side, the mode of their histogram.
+
+    Right on wide even ground whose speckle is uncorrelated: within 7 % for 1 to 100 looks. Speckle correlated over a
+    share of the window varies too little in it (three-fold copies: 7 % too many looks at 15 × 15, 18 % at 9 × 9);
+    texture and shores lower a window's value, and where few windows are free of them the mode lies too low (2 dB of
+    smooth texture: 7.8 instead of 10). There, on floodplains, `equivalent_looks` is the one to take. Windows with
+    unseen pixels are left out; None below 50 windows; else clipped to 1..500.
+    """
+    found = [np.zeros(0)]
+    for sample in samples:
+        rows, columns = (length // side for length in sample.shape)
+        cut = sample[: rows * side, : columns * side].astype(np.float64)
+        windows = cut.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side * side)
+        mean, variance = windows.mean(axis=1), windows.var(axis=1, ddof=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found.append(np.where((mean > 0) & (variance > 0), mean**2 / variance, np.nan))
+    looks = np.concatenate(found)
+    looks = looks[np.isfinite(looks)]
+    return None if looks.size < 50 else float(np.clip(_mode(looks), *LOOKS_RANGE))
+
+
+def _mode(values: NDArray[np.float64]) -> float:
+    """Where positive values are densest, by a Gaussian kernel over their logarithm (width: Silverman's rule)."""
+    logs = np.log(values)
+    spread = float(np.diff(np.percentile(logs, [25, 75]))[0]) / 1.349
+    width = max(0.9 * spread * logs.size**-0.2, 1e-3)
+    low, high = np.percentile(logs, [1, 99])
+    grid = np.linspace(low, high, 400)
+    bins = np.histogram(logs, bins=2000, range=(logs.min(), logs.max() + 1e-9))
+    centres = (bins[1][1:] + bins[1][:-1]) / 2.0
+    density = (bins[0] * np.exp(-0.5 * ((grid[:, None] - centres) / width) ** 2)).sum(axis=1)
+    return float(np.exp(grid[density.argmax()]))
 
 
 def _blocks(sample: Array, side: int) -> list[Array]:
@@ -82,3 +116,24 @@ def log_speckle_std(looks: float) -> float:
 def log_speckle_bias(looks: float) -> float:
     """Mean of L-look speckle in dB: 10/ln10·(psi(L) - ln L), below zero (the mean of logarithms is too low)."""
     return float(10.0 / np.log(10.0) * (special.digamma(looks) - np.log(looks)))
+
+
+def g0_log_density(
+    intensity: ArrayLike, mean: ArrayLike, looks: ArrayLike, roughness: ArrayLike
+) -> NDArray[np.float64]:
+    """ln p of L-look intensity over texture of the G0 law, nats: speckle Gamma, texture inverse Gamma.
+
+        p(I) = L^L Γ(L + a) g^a I^(L-1) / (Γ(a) Γ(L) (g + L·I)^(L + a)),  g = mean·(a - 1)
+
+    Source: Frery 1997 (TGRS 35(3):648). `intensity`, `mean` linear power; `roughness` a = -alpha > 1: about 2 in towns,
+    above 10 on even ground, where the law approaches the Gamma of pure speckle. -inf at and below zero intensity, NaN
+    where a <= 1, for then the law has no mean. The closed-form alternative to the lognormal texture of `likelihood`.
+    """
+    power, level, number, a = np.broadcast_arrays(
+        *(np.asarray(values, dtype=np.float64) for values in (intensity, mean, looks, roughness))
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(a > 1.0, level * (a - 1.0), np.nan)
+        constants = number * np.log(number) + a * np.log(scale) - special.betaln(a, number)
+        logs = (number - 1.0) * np.log(power) - (number + a) * np.log(scale + number * power)
+    return np.where(power > 0.0, constants + logs, np.where(np.isnan(power + scale), np.nan, -np.inf))

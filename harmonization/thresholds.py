@@ -1,95 +1,86 @@
-"""Thresholds that split water from land in dB, and say so when there is no water to split off.
+"""Where to split a histogram of dB in two: Otsu, Kittler and Illingworth, and the Bayes split of known modes.
 
-Otsu (1979) halves any histogram, also one without water; so a threshold counts only where the histogram is truly
-bimodal. Baseline and diagnostic: the decision rests on evidence.
+A histogram is counts (..., bins) over the centres of even bins (bins,), dB; leading axes are tiles, all split at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from skimage.filters import threshold_otsu
 
-Vector = NDArray[np.float64]
+Real = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class TwoModes:
-    """Two Gaussians fitted to a sample."""
-
-    low: tuple[float, float]
-    """Mean and standard deviation of the lower mode."""
-    high: tuple[float, float]
-    low_share: float
-    """Weight of the lower mode."""
-
-    @property
-    def ashman(self) -> float:
-        """Ashman's D = sqrt(2)·|m1 - m2|/hypot(s1, s2); above 2 the modes stand apart (Ashman 1994)."""
-        return float(np.sqrt(2.0) * abs(self.low[0] - self.high[0]) / np.hypot(self.low[1], self.high[1]))
+BIN = 0.25
+"""dB: below half of the deviation of 36-look speckle, so that bins do not widen a mode."""
+CENTRES: Real = np.arange(-50.0, 20.0, BIN) + BIN / 2.0
+"""dB of the bins: all backscatter; what lies beyond does not count."""
 
 
-def fit_two_modes(sample: Vector, iterations: int = 50) -> TwoModes:
-    """Two Gaussians by expectation-maximization, started from Otsu's split of a finite sample."""
-    split = threshold_otsu(sample)
-    upper = (sample > split).astype(np.float64)
-    means, stds, share = _moments(sample, upper)
-    for _ in range(iterations):
-        densities = [
-            weight / std * np.exp(-0.5 * ((sample - mean) / std) ** 2)
-            for weight, mean, std in zip((1 - share, share), means, stds, strict=True)
-        ]
-        upper = densities[1] / np.maximum(densities[0] + densities[1], 1e-300)
-        means, stds, share = _moments(sample, upper)
-    return TwoModes((means[0], stds[0]), (means[1], stds[1]), 1.0 - share)
+def otsu_threshold(counts: Real, centres: Real = CENTRES) -> Real:
+    """The split of largest variance between the two sides (Otsu 1979, TSMC 9(1)); NaN where one bin holds all.
 
-
-def _moments(sample: Vector, upper: Vector) -> tuple[tuple[float, float], tuple[float, float], float]:
-    result = []
-    for weight in (1.0 - upper, upper):
-        total = max(float(weight.sum()), 1e-9)
-        mean = float((weight * sample).sum() / total)
-        variance = float((weight * (sample - mean) ** 2).sum() / total)
-        result.append((mean, max(np.sqrt(variance), 1e-3)))
-    (low, high), share = result, float(upper.mean())
-    return (low[0], high[0]), (low[1], high[1]), share
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A split in dB, or none and why."""
-
-    value: float | None
-    """dB; None: no water here."""
-    tiles: int
-    """Bimodal tiles that it rests on."""
-    note: str
-
-
-def water_threshold(
-    tiles: Iterable[Vector], darkest_land: float, minor_share: float = 0.1, separation: float = 2.0
-) -> Threshold:
-    """The median Otsu threshold over tiles whose histogram has two modes, the lower one dark enough for water.
-
-    `tiles`: finite samples in dB; `darkest_land`: dB above which a lower mode cannot be water (field against town
-    is bimodal too). A tile counts if Ashman's D exceeds `separation` and each mode holds at least `minor_share`.
-    After Chini 2017 (TGRS 55(12), HSBA). No such tile: "no water here", never a threshold through the land.
+    It halves any histogram, also one without water, and falls into the larger class where the smaller is scarce.
     """
-    found, medians = [], []
-    for sample in tiles:
-        if sample.size < 200:
-            continue
-        medians.append(float(np.median(sample)))
-        modes = fit_two_modes(sample)
-        bimodal = modes.ashman > separation and minor_share <= modes.low_share <= 1.0 - minor_share
-        if bimodal and modes.low[0] < darkest_land:
-            found.append(float(threshold_otsu(sample)))
-    seen = len(medians)
-    if not found and medians and float(np.median(medians)) < darkest_land:
-        return Threshold(darkest_land, 0, f"all of {seen} tiles dark: no second mode because nearly all is water")
-    if not found:
-        return Threshold(None, 0, f"no water here: none of {seen} tiles has a dark second mode")
-    return Threshold(float(np.median(found)), len(found), f"median of {len(found)} bimodal tiles of {seen}")
+    below, above = _sides(counts, centres)
+    with np.errstate(invalid="ignore"):
+        between = below[0] * above[0] * (below[1] - above[1]) ** 2
+    return _best(np.where(np.isfinite(between), -between, np.inf), centres)
+
+
+def kittler_illingworth_threshold(counts: Real, centres: Real = CENTRES) -> Real:
+    """The split of least error if each side is a Gaussian (Kittler, Illingworth 1986, Pattern Recognition 19(1)).
+
+        J = 1 + 2 (P1 ln s1 + P2 ln s2) - 2 (P1 ln P1 + P2 ln P2)     (their eq. 15)
+
+    Each side holds at least 0.1 % and is at least half a bin wide, for a side of one bin would be "least error" too.
+    NaN where no split has such sides. Of a histogram of one mode it speaks as freely as Otsu: gate it.
+    """
+    below, above = _sides(counts, centres)
+    step = (centres[1] - centres[0]) / 2.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        criterion = 1.0 + sum(2.0 * share * (np.log(std) - np.log(share)) for share, _, std in (below, above))
+    sound = (np.minimum(below[0], above[0]) >= 1e-3) & (np.minimum(below[2], above[2]) > step)
+    return _best(np.where(sound, criterion, np.inf), centres)
+
+
+def bayes_threshold(
+    low: tuple[float, float] | tuple[Real, Real], high: tuple[float, float] | tuple[Real, Real], low_share: float | Real
+) -> Real:
+    """The level between two Gaussians (mean, std) where both, by their shares, are as likely: least error of all.
+
+    NaN where one mode outweighs the other over the whole way between their means.
+    """
+    (m1, s1), (m2, s2) = (tuple(np.asarray(value, dtype=np.float64) for value in mode) for mode in (low, high))
+    share = np.asarray(low_share, dtype=np.float64)
+    x = np.linspace(0.0, 1.0, 2001)
+    levels = m1[..., None] + (m2 - m1)[..., None] * x
+    with np.errstate(divide="ignore"):
+        odds = np.log(share * s2) - np.log((1.0 - share) * s1)
+    excess = odds[..., None] - 0.5 * ((levels - m1[..., None]) / s1[..., None]) ** 2
+    excess = excess + 0.5 * ((levels - m2[..., None]) / s2[..., None]) ** 2
+    turn = (excess[..., :-1] > 0) & (excess[..., 1:] <= 0)
+    found = np.take_along_axis(levels, turn.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    return np.where(turn.any(axis=-1), found, np.nan)
+
+
+def _sides(counts: Real, centres: Real) -> tuple[tuple[Real, Real, Real], tuple[Real, Real, Real]]:
+    """Share, mean and deviation of what lies at or below each bin, and above it; NaN where a side is empty."""
+    whole = np.asarray(counts, dtype=np.float64)
+    sums = [np.cumsum(whole * centres**power, axis=-1) for power in range(3)]
+    total = sums[0][..., -1:]
+    sides = []
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for zero, one, two in (sums, [part[..., -1:] - part for part in sums]):
+            mean = one / zero
+            sides.append((zero / total, mean, np.sqrt(np.maximum(two / zero - mean**2, 0.0))))
+    return sides[0], sides[1]
+
+
+def _best(criterion: Real, centres: Real) -> Real:
+    """The upper edge of the bin of the least criterion, the middle of equals; NaN where there is none."""
+    least = criterion.min(axis=-1, keepdims=True)
+    equal = (criterion <= least) & np.isfinite(criterion)
+    count = equal.sum(axis=-1)
+    edges = centres + (centres[1] - centres[0]) / 2.0
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, (equal * edges).sum(axis=-1) / np.maximum(count, 1), np.nan)

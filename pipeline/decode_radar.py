@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from catalogs.records import Acquisition, RasterLayer
-from harmonization.bundle import RadarBundle, copolar
+from harmonization.bundle import Flags, RadarBundle, copolar
 from harmonization.calibration import power_from_amplitude, power_from_decibel
+from harmonization.classes import Backscatter
 from harmonization.reasons import Reason
 from harmonization.speckle import multilook
 from pipeline.align import align
@@ -41,6 +42,24 @@ Pieces = Mapping[str, Sequence[Piece | None]]
 """Linear power on native grids, by polarization, a piece a raster."""
 Elevation = Sequence[RasterLayer]
 """Rasters of the ground's height in metres, above the ellipsoid or the geoid: the first that knows a pixel counts."""
+Priors = Mapping[str, Mapping[str, Backscatter]]
+"""By polarization and class: the prior of a scene, as `RadarBundle.priors`."""
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedPower:
+    """What the files of an acquisition say of a GeoBox, before looks and noise are known."""
+
+    power: dict[str, Array]
+    """By polarization: linear power, flattened and multilooked; NaN where not observed."""
+    cell: int
+    """Side of a resolution cell in pixels: the boxcar and the point spread together."""
+    unseen: Flags
+    """(y, x) bits of `Reason` where no polarization has a sample."""
+    height: Array | None
+    """Metres of the ground by which products in radar geometry were placed."""
+    facets: Facets | None
+    """The facets of the terrain by which power was flattened."""
 
 
 def decode_radar(
@@ -50,42 +69,53 @@ def decode_radar(
     looks: float,
     noise_db: Mapping[str, float],
     elevation: Elevation,
+    priors: Priors | None = None,
 ) -> RadarBundle:
     """The bundle of a radar acquisition; arguments as of `pipeline.decode.decode`."""
+    return radar_bundle(scene, box, radar_power(scene, box, science, elevation), looks, noise_db, priors)
+
+
+def radar_power(scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation = ()) -> AlignedPower:
+    """The aligned power of an acquisition; boxcars are so many native pixels wide as the science says."""
     assert scene.band is not None
-    height = _height(scene, box, elevation)
-    facets = facets_on(scene, box, elevation)
+    width = science.multilook[scene.band]
+    height, facets = _height(scene, box, elevation), facets_on(scene, box, elevation)
     pieces = _pieces(scene, box, height)
-    power, cell = _aligned(pieces, box, science.multilook[scene.band], facets)
-    reasons = _unseen(pieces, power, box) | mask_reasons(scene, box) | late_reasons(scene, box)
+    power, cells = {}, [1]
+    for name, windows in pieces.items():
+        aligned = mosaic(windows, box, "continuous")
+        flat = aligned if facets is None else aligned * facets.factor
+        power[name] = multilook(flat, odd_pixels(windows, box, width))
+        cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
+    return AlignedPower(power, max(cells), _unseen(pieces, power, box), height, facets)
+
+
+def radar_bundle(
+    scene: Acquisition,
+    box: GeoBox,
+    aligned: AlignedPower,
+    looks: float,
+    noise_db: Mapping[str, float],
+    priors: Priors | None = None,
+) -> RadarBundle:
+    """The bundle of what `radar_power` read of an acquisition."""
+    assert scene.band is not None
     bundle = RadarBundle(
         band=scene.band,
-        power=power,
+        power=aligned.power,
         quantity="sigma0" if scene.quantity == "sigma0" else "gamma0",
         angle=angle_on(scene, box),
         angle_range=angles_of(scene),
-        noise=noise_of(scene, box, noise_db, height),
+        noise=noise_of(scene, box, noise_db, aligned.height),
         denoised=scene.denoised,
         looks=looks,
-        reasons=reasons,
+        reasons=aligned.unseen | mask_reasons(scene, box) | late_reasons(scene, box),
         time=scene.time,
-        cell=cell,
+        cell=aligned.cell,
+        priors=priors or {},
     )
-    flat = bundle if facets is None else flattened(bundle, facets)
+    flat = bundle if aligned.facets is None else flattened(bundle, aligned.facets)
     return replace(flat, reasons=flat.reasons | angle_reasons(flat.angle, box))
-
-
-def radar_power(
-    scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation = ()
-) -> tuple[dict[str, Array], int]:
-    """Aligned, flattened, multilooked linear power by polarization, NaN where not observed; and the side of its cell in
-    pixels.
-
-    The boxcar is so many native pixels wide, then the cell is as wide as boxcar and point spread together.
-    """
-    assert scene.band is not None
-    pieces = _pieces(scene, box, _height(scene, box, elevation))
-    return _aligned(pieces, box, science.multilook[scene.band], facets_on(scene, box, elevation))
 
 
 def _pieces(scene: Acquisition, box: GeoBox, height: Array | None) -> Pieces:
@@ -96,18 +126,7 @@ def _pieces(scene: Acquisition, box: GeoBox, height: Array | None) -> Pieces:
     }
 
 
-def _aligned(pieces: Pieces, box: GeoBox, width: float, facets: Facets | None) -> tuple[dict[str, Array], int]:
-    """As `radar_power`; `width`: native pixels of the boxcar."""
-    power, cells = {}, [1]
-    for name, windows in pieces.items():
-        aligned = mosaic(windows, box, "continuous")
-        flat = aligned if facets is None else aligned * facets.factor
-        power[name] = multilook(flat, odd_pixels(windows, box, width))
-        cells.append(odd_pixels(windows, box, width + POINT_SPREAD))
-    return power, max(cells)
-
-
-def _unseen(pieces: Pieces, power: Mapping[str, Array], box: GeoBox) -> NDArray[np.uint16]:
+def _unseen(pieces: Pieces, power: Mapping[str, Array], box: GeoBox) -> Flags:
     """(y, x) bits of `Reason` where no polarization has a sample: border noise, or outside of the swath."""
     nothing = np.logical_and.reduce([np.isnan(values) for values in power.values()])
     swaths = [window for windows in pieces.values() for window in windows if isinstance(window, SwathWindow)]

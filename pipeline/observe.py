@@ -6,6 +6,7 @@ from dask.delayed import Delayed, delayed
 
 from catalogs.records import Acquisition, RasterLayer
 from harmonization.bundle import Cover
+from harmonization.classes import Backscatter
 from harmonization.evidence import Belief
 from pipeline.clock import StageClock
 from pipeline.decode import decode
@@ -25,6 +26,10 @@ class Prepared(Record):
     thresholds: dict[str, float | None]
     """By radar scene of the flood window: dB of the water threshold; None: no water here."""
     threshold_notes: dict[str, str]
+    priors: dict[str, dict[str, dict[str, Backscatter]]]
+    """By radar scene, polarization and class: what the scene's own pixels make of the class table, where they do."""
+    prior_notes: dict[str, str]
+    """By radar scene: how its open water differs from the class table's."""
     water: float
     vegetation: float
     """Prior probabilities of the wet states."""
@@ -32,6 +37,14 @@ class Prepared(Record):
     def belief(self, science: Science) -> Belief:
         """What holds before any sensor has spoken."""
         return Belief(self.water, self.vegetation, science.memory_hours, science.doubt)
+
+    def class_priors(self, scene: str) -> dict[str, dict[str, Backscatter]]:
+        """By polarization and class, the priors of a scene's bundles, the same in every unit.
+
+        The one place where findings on a scene's classes meet: a slope found for a class replaces that of its prior
+        here, or of the table's where there is none; the mean stands, for it holds at the reference angle.
+        """
+        return self.priors.get(scene, {})
 
 
 def observe(
@@ -53,7 +66,7 @@ def observe(
 
     def bundle(scene: Acquisition) -> Delayed:
         looks, noise = prepared.looks.get(scene.id, 1.0), prepared.noise_db.get(scene.id, {})
-        decoded: Delayed = read(scene, unit.box, science, looks, noise, elevation)
+        decoded: Delayed = read(scene, unit.box, science, looks, noise, elevation, prepared.class_priors(scene.id))
         return decoded
 
     looks = {}

@@ -16,16 +16,17 @@ from odc.geo.geobox import GeoBox
 from catalogs.records import Acquisition, RasterLayer
 from harmonization.bundle import copolar
 from harmonization.calibration import decibel
+from harmonization.classes import Backscatter
 from harmonization.evidence import Belief, estimate_prior
 from harmonization.speckle import equivalent_looks
-from harmonization.thresholds import Threshold, water_threshold
 from pipeline.clock import StageClock
-from pipeline.decode_radar import POLARIZATIONS, radar_power
+from pipeline.decode_radar import POLARIZATIONS, AlignedPower, Priors, radar_bundle, radar_power
 from pipeline.grid import windows
 from pipeline.ground import factor_on, land_cover_on
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit, touching
 from pipeline.read import seen_share
+from pipeline.scene_water import SceneWater, scene_water
 from pipeline.science import Science
 from pipeline.swath import noise_on
 from pipeline.swath_terrain import datum_offset, swaths_of
@@ -40,8 +41,6 @@ SAMPLED_UNITS = 64
 CANDIDATES = 400
 """Windows looked at coarsely at most, to find where there is data."""
 ENOUGH_SEEN = 0.5
-THRESHOLD_TILE = 64
-"""Pixels: small enough that a lake fills a tenth of one."""
 DEFAULT_NOISE_DB = -28.0
 """Where neither product nor collection gives a noise floor [M]."""
 DARKEST_SHARE = 1.0
@@ -52,26 +51,30 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     """Read a sample of the area through every scene and find what all units share."""
     boxes = sample_boxes(plan)
     radar = [scene for scene in plan.during + plan.before if scene.kind == "radar"]
-    looks, noise, thresholds, notes = {}, {}, {}, {}
+    looks, noise = {}, {}
+    water: dict[str, SceneWater] = {}
     drawn: dict[GeoBox, None] = {}
     for scene in radar:
         said(f"looks and noise of {scene.id}")
         for told in _placing(scene, plan.elevation):
             said(told)
         own, sampled = _sampled(plan, scene, boxes, science)
-        samples = [power for power, _ in sampled]
-        looks[scene.id] = _looks(scene, samples, max(cell for _, cell in sampled), science)
+        samples = [one.power for one in sampled]
+        looks[scene.id] = _looks(scene, samples, max(one.cell for one in sampled), science)
         noise[scene.id] = _noise(scene, samples) | _product_noise(scene, own)
+        water[scene.id] = _water(scene, own, sampled, looks[scene.id], noise[scene.id], science)
+        said(f"{scene.id}: {water[scene.id].prior_note}")
         if scene in plan.during:
             drawn |= dict.fromkeys(own)
-            found = _threshold(scene, samples, science)
-            thresholds[scene.id], notes[scene.id] = found.value, found.note
+    flooded = [scene for scene in radar if scene in plan.during]
     start = Belief(science.prior.water, science.prior.vegetation, science.memory_hours, science.doubt)
     first = Prepared(
         looks=looks,
         noise_db=noise,
-        thresholds=thresholds,
-        threshold_notes=notes,
+        thresholds={scene.id: water[scene.id].threshold for scene in flooded},
+        threshold_notes={scene.id: water[scene.id].threshold_note for scene in flooded},
+        priors={name: _plain(found.priors) for name, found in water.items() if found.priors},
+        prior_notes={name: found.prior_note for name, found in water.items()},
         water=start.water,
         vegetation=start.vegetation,
     )
@@ -116,7 +119,7 @@ def sample_boxes(plan: Plan, scene: Acquisition | None = None) -> list[GeoBox]:
 
 def _sampled(
     plan: Plan, scene: Acquisition, boxes: list[GeoBox], science: Science
-) -> tuple[list[GeoBox], list[tuple[dict[str, NDArray[np.float32]], int]]]:
+) -> tuple[list[GeoBox], list[AlignedPower]]:
     """Windows and a scene's power in them: the shared ones, or, where these show little of it, windows of its own.
 
     An area may be larger than a pass, so that no window is seen by all of them.
@@ -131,9 +134,9 @@ def _sampled(
     return (own, found) if _shown(found) > _shown(shared) else (boxes, shared)
 
 
-def _shown(samples: Sequence[tuple[Mapping[str, NDArray[np.float32]], int]]) -> int:
+def _shown(samples: Sequence[AlignedPower]) -> int:
     """Windows in which a scene holds data for the most part."""
-    return sum(float(np.isfinite(power[copolar(power)]).mean()) > ENOUGH_SEEN for power, _ in samples)
+    return sum(float(np.isfinite(one.power[copolar(one.power)]).mean()) > ENOUGH_SEEN for one in samples)
 
 
 def _spread(things: Sequence[Kind], count: int) -> list[Kind]:
@@ -182,20 +185,24 @@ def _product_noise(scene: Acquisition, boxes: Sequence[GeoBox]) -> dict[str, flo
     return found
 
 
-def _threshold(scene: Acquisition, samples: Sequence[Mapping[str, NDArray[np.float32]]], science: Science) -> Threshold:
+def _water(
+    scene: Acquisition,
+    boxes: Sequence[GeoBox],
+    sampled: Sequence[AlignedPower],
+    looks: float,
+    noise_db: Mapping[str, float],
+    science: Science,
+) -> SceneWater:
+    """The threshold and the class priors by the sampled windows, masks of the product applied."""
     assert scene.band is not None
-    co = copolar(samples[0])
-    tiles = (values[np.isfinite(values)] for sample in samples for values in _tiles(decibel(sample[co])))
-    return water_threshold(tiles, science.darkest_land_db[scene.band])
+    pairs = zip(boxes, sampled, strict=True)
+    windows = [radar_bundle(scene, box, read, looks, noise_db) for box, read in pairs]
+    return scene_water(windows, science.darkest_land_db[scene.band])
 
 
-def _tiles(values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    rows, columns = values.shape
-    return [
-        values[top : top + THRESHOLD_TILE, left : left + THRESHOLD_TILE]
-        for top in range(0, rows, THRESHOLD_TILE)
-        for left in range(0, columns, THRESHOLD_TILE)
-    ]
+def _plain(priors: Priors) -> dict[str, dict[str, Backscatter]]:
+    """As the record keeps them."""
+    return {polarization: dict(classes) for polarization, classes in priors.items()}
 
 
 def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: Prepared, start: Belief) -> Belief:

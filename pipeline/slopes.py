@@ -100,7 +100,7 @@ def _look(scene: Acquisition, box: GeoBox, science: Science, elevation: Elevatio
     angle = angle_on(scene, box)
     if angle is None or scene.relative_orbit is None:
         return None
-    power, _ = radar_power(scene, box, science, elevation)
+    power = radar_power(scene, box, science, elevation).power
     masked = mask_reasons(scene, box) != 0
     degrees = np.where(masked, np.nan, angle.astype(np.float64))
     sigma0 = {}

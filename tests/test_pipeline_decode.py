@@ -101,7 +101,7 @@ def test_negative_sample_after_noise_removal_is_a_sample(tmp_path: Path) -> None
     np.testing.assert_array_equal(found.power["VV"], values)
     assert (found.reasons == 0).all()
     assert (weigh_radar("sentinel-1", found).llr[0] > 0).all()
-    looked, _ = radar_power(scene, BOX, science(multilook={"C": 3, "L": 1}))
+    looked = radar_power(scene, BOX, science(multilook={"C": 3, "L": 1})).power
     # The 3 x 3 window around a pixel of even row and column holds that one bright sample and eight dark ones.
     assert looked["VV"][12, 12] == pytest.approx((1e-4 - 8 * 5e-4) / 9, rel=1e-5)
 
@@ -203,12 +203,13 @@ def test_boxcar_is_in_native_pixels_and_the_cell_in_pixels_of_the_unit(tmp_path:
     """C band at 10 m: 3 + 2 native pixels are a cell of 5. L band at 25 m: 1 + 2 are 7.5 pixels, a cell of 7."""
     power = np.random.default_rng(0).gamma(4.0, 0.025, (24, 24)).astype(np.float32)
     c_band = radar_scene(tmp_path, "c", {"VV": power}, BOX)
-    looked, cell = radar_power(c_band, BOX, science(multilook={"C": 3, "L": 1}))
+    aligned = radar_power(c_band, BOX, science(multilook={"C": 3, "L": 1}))
+    looked, cell = aligned.power, aligned.cell
     assert cell == 5
     assert looked["VV"][12, 12] == pytest.approx(power[11:14, 11:14].mean(), rel=1e-5)
     coarse = grid(24, 24, resolution=25.0)
     l_band = radar_scene(tmp_path, "l", {"HH": plain((24, 24), 0.1)}, coarse, band="L")
-    assert radar_power(l_band, BOX, science(multilook={"C": 3, "L": 1}))[1] == 7
+    assert radar_power(l_band, BOX, science(multilook={"C": 3, "L": 1})).cell == 7
 
 
 def test_copolar_comes_first_whatever_else_is_there() -> None:

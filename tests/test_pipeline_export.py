@@ -20,6 +20,7 @@ from scenes import NOON, grid, plain, radar_scene, science
 from stac_validation import validate_item
 
 from catalogs.records import Ancillary, RasterLayer
+from harmonization.classes import Backscatter
 from pipeline.cog import read_statistics, write_cog, write_scene
 from pipeline.errors import RunError
 from pipeline.export import export_unit, publish_run
@@ -233,6 +234,8 @@ PREPARED = Prepared(
     noise_db={"now": {"VV": -30.0}},
     thresholds={"now": -16.0},
     threshold_notes={"now": ""},
+    priors={"now": {"VV": {"open_water": Backscatter(-17.0, 2.0, -0.394)}}},
+    prior_notes={"now": ""},
     water=0.04,
     vegetation=0.01,
 )
@@ -268,6 +271,7 @@ def test_fingerprint_changes_with_whatever_may_change_a_pixel(tmp_path: Path, un
         "science": fingerprint(unit, JOB, science(doubt=0.03), PREPARED, "w"),
         "prior": fingerprint(unit, JOB, parameters, PREPARED.model_copy(update={"water": 0.05}), "w"),
         "looks": fingerprint(unit, JOB, parameters, PREPARED.model_copy(update={"looks": {"now": 9.0}}), "w"),
+        "priors": fingerprint(unit, JOB, parameters, PREPARED.model_copy(update={"priors": {}}), "w"),
         "weights": fingerprint(unit, JOB, parameters, PREPARED, "v"),
     }
     assert len({base, *others.values()}) == len(others) + 1
