@@ -116,7 +116,10 @@ def show_comparison(found: Mapping[str, Any], out: Console) -> None:
         head = ["methods", "same class", f"IoU of {found['legend']}", "only first, px", "only second, px"]
         out.print(_table("Agreement where both observed", head, pairs))
     if found["plausibility"]:
-        lying = [(name, *map(ratio_text, scores.values())) for name, scores in found["plausibility"].items()]
+        lying = [
+            (name, *("–" if value is None else f"{value:.2g}" for value in scores.values()))
+            for name, scores in found["plausibility"].items()
+        ]
         head = ["method", "wet above dry", "shoreline off level, m", "uneven share"]
         out.print(_table("Water on the elevation: less is more plausible", head, lying))
 
