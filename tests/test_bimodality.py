@@ -91,6 +91,15 @@ def test_two_modes_that_the_histogram_is_not_made_of_are_refused() -> None:
     assert not is_bimodal(counts, modes)
 
 
+def test_a_lake_of_many_looks_with_mixed_shores_is_bimodal() -> None:
+    """Two narrow modes and the pixels between them: no fit to 0.99, and yet water and land beyond doubt."""
+    shores = np.where((CENTRES > -22.0) & (CENTRES < -10.0), 1.0 / 12.0, 0.0)
+    lake = 0.23 * stats.norm.pdf(CENTRES, -22.0, 0.4) + 0.70 * stats.norm.pdf(CENTRES, -10.0, 0.4) + 0.07 * shores
+    modes = fit_two_modes(lake)
+    assert bhattacharyya(lake, modes) < FIT
+    assert is_bimodal(lake, modes)
+
+
 def test_a_fringe_is_not_a_mode() -> None:
     counts = counts_of(mixed(0.03))
     assert not is_bimodal(counts, fit_two_modes(counts))
