@@ -100,7 +100,7 @@ def bhattacharyya(counts: Real, modes: TwoModes, centres: Real = CENTRES) -> Rea
 
 
 def is_bimodal(counts: Real, modes: TwoModes, centres: Real = CENTRES) -> Mask:
-    """Where two modes stand apart, neither is a mere fringe, and they are what the histogram is made of or far apart."""
+    """Where two modes stand apart, neither a mere fringe, and make up the histogram or are far apart."""
     with np.errstate(invalid="ignore"):
         apart = (modes.ashman > SEPARATION) & (modes.minor_share > MINOR_SHARE)
         fit = np.where(modes.ashman > FAR_APART, LOOSE_FIT, FIT)

@@ -30,6 +30,8 @@ class Prepared(Record):
     """By radar scene, polarization and class: what the scene's own pixels make of the class table, where they do."""
     prior_notes: dict[str, str]
     """By radar scene: how its open water differs from the class table's."""
+    slope_notes: tuple[str, ...] = ()
+    """What the scenes before the flood say of slopes with the angle; empty where they come from too few orbits."""
     water: float
     vegetation: float
     """Prior probabilities of the wet states."""
@@ -39,11 +41,7 @@ class Prepared(Record):
         return Belief(self.water, self.vegetation, science.memory_hours, science.doubt)
 
     def class_priors(self, scene: str) -> dict[str, dict[str, Backscatter]]:
-        """By polarization and class, the priors of a scene's bundles, the same in every unit.
-
-        The one place where findings on a scene's classes meet: a slope found for a class replaces that of its prior
-        here, or of the table's where there is none; the mean stands, for it holds at the reference angle.
-        """
+        """By polarization and class, the priors of a scene's bundles, the same in every unit."""
         return self.priors.get(scene, {})
 
 

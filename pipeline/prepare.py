@@ -16,11 +16,10 @@ from odc.geo.geobox import GeoBox
 from catalogs.records import Acquisition, RasterLayer
 from harmonization.bundle import copolar
 from harmonization.calibration import decibel
-from harmonization.classes import Backscatter
 from harmonization.evidence import Belief, estimate_prior
 from harmonization.speckle import equivalent_looks
 from pipeline.clock import StageClock
-from pipeline.decode_radar import POLARIZATIONS, AlignedPower, Priors, radar_bundle, radar_power
+from pipeline.decode_radar import POLARIZATIONS, AlignedPower, radar_bundle, radar_power
 from pipeline.grid import windows
 from pipeline.ground import factor_on, land_cover_on
 from pipeline.observe import Prepared, observe
@@ -28,6 +27,7 @@ from pipeline.plan import Plan, Unit, touching
 from pipeline.read import seen_share
 from pipeline.scene_water import SceneWater, scene_water
 from pipeline.science import Science
+from pipeline.slopes import moved_slopes, with_slopes
 from pipeline.swath import noise_on
 from pipeline.swath_terrain import datum_offset, swaths_of
 
@@ -66,6 +66,10 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
         said(f"{scene.id}: {water[scene.id].prior_note}")
         if scene in plan.during:
             drawn |= dict.fromkeys(own)
+    slopes, slope_notes = moved_slopes(plan, boxes, looks, science)
+    for told in slope_notes:
+        said(told)
+    priors = {scene.id: with_slopes(water[scene.id].priors, scene, slopes) for scene in radar}
     flooded = [scene for scene in radar if scene in plan.during]
     start = Belief(science.prior.water, science.prior.vegetation, science.memory_hours, science.doubt)
     first = Prepared(
@@ -73,8 +77,9 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
         noise_db=noise,
         thresholds={scene.id: water[scene.id].threshold for scene in flooded},
         threshold_notes={scene.id: water[scene.id].threshold_note for scene in flooded},
-        priors={name: _plain(found.priors) for name, found in water.items() if found.priors},
+        priors={name: found for name, found in priors.items() if found},
         prior_notes={name: found.prior_note for name, found in water.items()},
+        slope_notes=tuple(slope_notes),
         water=start.water,
         vegetation=start.vegetation,
     )
@@ -198,11 +203,6 @@ def _water(
     pairs = zip(boxes, sampled, strict=True)
     windows = [radar_bundle(scene, box, read, looks, noise_db) for box, read in pairs]
     return scene_water(windows, science.darkest_land_db[scene.band])
-
-
-def _plain(priors: Priors) -> dict[str, dict[str, Backscatter]]:
-    """As the record keeps them."""
-    return {polarization: dict(classes) for polarization, classes in priors.items()}
 
 
 def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: Prepared, start: Belief) -> Belief:

@@ -7,7 +7,7 @@ they do, and only there, the slopes of the class table can be moved by what they
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -17,12 +17,15 @@ from odc.geo.geobox import GeoBox
 from catalogs.records import Acquisition
 from harmonization.bundle import Cover
 from harmonization.calibration import decibel
-from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE
+from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE, Backscatter
 from harmonization.geometry import sigma0_from_gamma0
 from harmonization.land_cover import LandCover
-from harmonization.slope import PRIOR_ERROR, SlopeEstimate, estimate_slope
+from harmonization.slope import LEAST_ORBITS, PRIOR_ERROR, SlopeEstimate, estimate_slope
 from harmonization.speckle import log_speckle_std
 from pipeline.decode_radar import Elevation, radar_power
+from pipeline.ground import land_cover_on
+from pipeline.job import span
+from pipeline.plan import Plan
 from pipeline.radar_angle import angle_on
 from pipeline.radar_mask import mask_reasons
 from pipeline.science import Science
@@ -88,6 +91,59 @@ def estimate_slopes(
         channel: {land: _estimate(samples.get((channel, land), []), channel, land, known) for land in CLASSES.values()}
         for channel in channels
     }
+
+
+def moved_slopes(
+    plan: Plan, boxes: Sequence[GeoBox], looks: Mapping[str, float], science: Science
+) -> tuple[dict[str, dict[str, SlopeEstimate]], list[str]]:
+    """By channel and class the slopes that a job's own scenes before the flood have moved, and a sentence on each.
+
+    `looks`: by scene. Nothing is read where the scenes of a sensor come from fewer than three orbits; without land
+    cover the table stands, and that is said.
+    """
+    moved: dict[str, dict[str, SlopeEstimate]] = {}
+    told: list[str] = []
+    start = span(plan.job.during)[0]
+    for sensor in dict.fromkeys(scene.sensor for scene in plan.before if scene.kind == "radar"):
+        scenes = [scene for scene in plan.before if scene.sensor == sensor and _usable(scene, start)]
+        if len({scene.relative_orbit for scene in scenes}) < LEAST_ORBITS:
+            continue
+        if not plan.ground.land_cover:
+            told.append(f"{sensor}: slopes with the angle are those of the table, for no land cover tells the classes")
+            continue
+        least = min(looks[scene.id] for scene in scenes)
+        found = estimate_slopes(
+            scenes, boxes, lambda box: land_cover_on(plan.ground.near(box).land_cover, box), science,
+            flood_start=start, looks=least, elevation=plan.elevation,
+        )  # fmt: skip
+        for channel, classes in found.items():
+            moved[channel] = {name: estimate for name, estimate in classes.items() if not estimate.reason}
+            told += [_told(channel, name, estimate) for name, estimate in classes.items()]
+    return moved, told
+
+
+def _told(channel: str, name: str, estimate: SlopeEstimate) -> str:
+    table = BACKSCATTER[name][channel].slope
+    if estimate.reason:
+        return f"slope of {name}, {channel}: {table:.2f} dB/° of the table, for {estimate.reason}"
+    return f"slope of {name}, {channel}: {estimate.slope:.2f} ± {estimate.error:.2f} dB/° (table {table:.2f})"
+
+
+def with_slopes(
+    priors: Mapping[str, Mapping[str, Backscatter]],
+    scene: Acquisition,
+    moved: Mapping[str, Mapping[str, SlopeEstimate]],
+) -> dict[str, dict[str, Backscatter]]:
+    """The class priors of a scene, by polarization, with slopes that have moved.
+
+    The mean stands: it holds at the reference angle.
+    """
+    found = {polarization: dict(classes) for polarization, classes in priors.items()}
+    for channel, name in _channels(scene).items():
+        for land, estimate in moved.get(channel, {}).items():
+            classes = found.setdefault(name, {})
+            classes[land] = replace(classes.get(land, BACKSCATTER[land][channel]), slope=estimate.slope)
+    return found
 
 
 def _usable(scene: Acquisition, flood_start: datetime) -> bool:

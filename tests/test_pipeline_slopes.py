@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scenes import NOON, grid, radar_scene, science, write_tiff
 
-from catalogs.records import Acquisition, RasterLayer
-from harmonization.classes import BACKSCATTER
+from catalogs.records import Acquisition, Ancillary, RasterLayer
+from harmonization.classes import BACKSCATTER, Backscatter
 from harmonization.land_cover import LandCover
-from pipeline.slopes import estimate_slopes
+from pipeline.slopes import estimate_slopes, moved_slopes, with_slopes
 
 BOXES = [grid(48, 48), grid(48, 48, column=48)]
 WHOLE = grid(48, 96)
@@ -115,3 +116,41 @@ def test_without_land_cover_the_table_stays_and_says_so(tmp_path: Path) -> None:
 
 def test_no_scene_at_all_is_no_channel() -> None:
     assert estimate_slopes([], BOXES, land, science(), flood_start=NOON, looks=LOOKS) == {}
+
+
+# --- in the prepare stage
+
+
+def plan_of(scenes: Sequence[Acquisition], folder: Path, covered: bool) -> Any:
+    """As much of a plan as the slopes ask for; the land cover as a raster of codes."""
+    layer = RasterLayer(href=write_tiff(folder / "cover.tif", land(WHOLE), WHOLE))
+    footprint = {"type": "Point", "coordinates": [0, 0]}
+    tile = Ancillary(id="c", collection="of the job", theme="land-cover", raster=layer, footprint=footprint)
+    ground = SimpleNamespace(land_cover=(tile,) if covered else ())
+    ground.near = lambda box: ground
+    job = SimpleNamespace(during=(NOON, NOON))
+    return SimpleNamespace(job=job, before=tuple(scenes), ground=ground, elevation=())
+
+
+def test_moved_slopes_enter_the_priors_of_every_scene(tmp_path: Path) -> None:
+    scenes = stack(tmp_path)
+    looks = {scene.id: LOOKS for scene in scenes}
+    parameters = science(multilook={"C": 1, "L": 1})
+    moved, told = moved_slopes(plan_of(scenes, tmp_path, True), BOXES, looks, parameters)
+    assert set(moved["C-VV"]) == {"grass_crop", "forest", "open_water"}
+    assert any(line.startswith("slope of grass_crop, C-VV: -0.3") for line in told)
+    water = Backscatter(-21.0, 1.5, -0.394)  # what the scene's own water made of the class
+    found = with_slopes({"VV": {"open_water": water}}, scenes[0], moved)["VV"]
+    assert found["open_water"] == Backscatter(-21.0, 1.5, moved["C-VV"]["open_water"].slope)
+    assert found["forest"].mean == BACKSCATTER["forest"]["C-VV"].mean
+    assert "urban" not in found
+
+
+def test_without_land_cover_or_orbits_the_table_stands(tmp_path: Path) -> None:
+    scenes, parameters = stack(tmp_path, repeats=1), science(multilook={"C": 1, "L": 1})
+    looks = {scene.id: LOOKS for scene in scenes}
+    moved, told = moved_slopes(plan_of(scenes, tmp_path, False), BOXES, looks, parameters)
+    assert moved == {}
+    assert "no land cover" in told[0]
+    assert moved_slopes(plan_of(scenes[:2], tmp_path, True), BOXES, looks, parameters) == ({}, [])
+    assert with_slopes({}, scenes[0], {}) == {}
