@@ -7,7 +7,6 @@ scene is asked for, so that neighbouring units agree to the byte; only those are
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +37,8 @@ _FIRST_ANGLE, _LAST_ANGLE = np.float32(ANGLES[0]), np.float32(ANGLES[1])
 _ANGLE_COUNT = round((ANGLES[1] - ANGLES[0]) / ANGLE_STEP) + 1
 _NOISE_SHIFT, _NOISE_FIRST, _NOISE_COUNT = NOISE_AXIS.shift, NOISE_AXIS.first, NOISE_AXIS.size
 _NOISE_LOW, _NOISE_HIGH = NOISE_AXIS.low, NOISE_AXIS.high
+_RUN = 256
+"""Pixels whose cells are taken together: along a line they hardly differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,23 +104,28 @@ def spread(prior: Backscatter, angle: float) -> float:
     return float(np.hypot(prior.std, EXTRAPOLATION_STD * outside))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _cells_used(angle: Float, noise: Float) -> NDArray[np.bool_]:
-    """(angle, noise) nodes around the pixels; only the first noise where it is the same everywhere."""
-    bits = np.empty(1, dtype=np.float32)
-    number = bits.view(np.int32)
+    """(angle, noise) nodes around the pixels, run by run; only the first noise where it is the same everywhere."""
     low, high = np.float32(2.0**_NOISE_LOW), np.float32(2.0**_NOISE_HIGH)
     used = np.zeros((_ANGLE_COUNT, _NOISE_COUNT), dtype=np.bool_)
-    for pixel in range(max(angle.size, noise.size)):
-        theta = angle[pixel if angle.size > 1 else 0]
-        floor = noise[pixel if noise.size > 1 else 0]
-        if math.isnan(theta) or math.isnan(floor):
-            continue
-        row = min(int((min(max(theta, _FIRST_ANGLE), _LAST_ANGLE) - _FIRST_ANGLE) / _STEP), _ANGLE_COUNT - 2)
-        if noise.size == 1:
-            used[row, 0] = used[row + 1, 0] = True
-            continue
-        bits[0] = min(max(floor, low), high)
-        column = min((number[0] >> _NOISE_SHIFT) - _NOISE_FIRST, _NOISE_COUNT - 2)
-        used[row, column] = used[row + 1, column] = used[row, column + 1] = used[row + 1, column + 1] = True
+    size, same_angle, same_noise = max(angle.size, noise.size), angle.size == 1, noise.size == 1
+    floors = np.empty(_RUN, dtype=np.float32)
+    bits = floors.view(np.int32)
+    for start in range(0, size, _RUN):
+        count = min(_RUN, size - start)
+        first_row, last_row, first_column, last_column = _ANGLE_COUNT, -1, _NOISE_COUNT, -1
+        for index in range(count):
+            floor = noise[0 if same_noise else start + index]
+            floors[index] = min(floor, high) if floor > low else low
+        for index in range(count):
+            theta = angle[0 if same_angle else start + index]
+            seen = theta == theta
+            row = int((min(max(theta, _FIRST_ANGLE), _LAST_ANGLE) - _FIRST_ANGLE) / _STEP) if seen else 0
+            column = (bits[index] >> _NOISE_SHIFT) - _NOISE_FIRST
+            first_row, last_row = min(first_row, row if seen else _ANGLE_COUNT), max(last_row, row if seen else -1)
+            first_column, last_column = min(first_column, column), max(last_column, column)
+        if same_noise:
+            first_column, last_column = 0, -1
+        used[first_row : last_row + 2, first_column : last_column + 2] = last_row >= 0
     return used

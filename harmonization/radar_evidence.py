@@ -67,18 +67,22 @@ def weigh_radar(
     decision, widened here to three states, any band, speckle, noise and land-cover mixtures.
     """
     kind = _kinds(during)
-    dates = _dates(during, before, history, kind)
     weighing = _Weighing(
         during, _codes(cover), threads, np.zeros((2, kind.size), np.float32), np.zeros(kind.size, np.bool_)
     )
-    weighing.single(np.where(dates == 0, kind, np.uint8(0)))
-    if before is not None:
+    if before is None:
+        weighing.single(kind)
+    else:
+        dates = _dates(before, history, kind)
+        weighing.single(kind * (dates == 0))
         for count in np.unique(dates[dates > 0]):
-            weighing.pair(before, history, int(count), np.where(dates == count, kind, np.uint8(0)))
-    reasons = during.reasons.copy()
-    reasons[weighing.smooth.reshape(kind.shape)] |= np.uint16(Reason.SMOOTH_DRY)
-    reasons[kind == 2] |= np.uint16(Reason.UNKNOWN_ANGLE)
-    reasons[(kind == 1) & _outside_model(during)] |= np.uint16(Reason.OUTSIDE_MODEL)
+            weighing.pair(before, history, int(count), kind * (dates == count))
+    reasons = during.reasons | weighing.smooth.reshape(kind.shape) * np.uint16(Reason.SMOOTH_DRY)
+    if (kind == 2).any():
+        reasons |= (kind == 2) * np.uint16(Reason.UNKNOWN_ANGLE)
+    outside = _outside_model(during)
+    if outside.any():
+        reasons |= ((kind == 1) & outside) * np.uint16(Reason.OUTSIDE_MODEL)
     # C band has next to nothing to say of a flooded stand; and without a past a whole town looks like one at L band.
     stand = during.cell if during.band == "L" and before is not None else 0
     llr = weighing.llr.reshape(2, *kind.shape)
@@ -151,27 +155,22 @@ def in_parts(task: Callable[[int, int], None], size: int, threads: int) -> None:
 
 def _kinds(bundle: RadarBundle) -> Codes:
     """(y, x) 1 where seen with a known angle, 2 without, 0 where nothing is seen or something blinds."""
-    blinded = (bundle.reasons & np.uint16(BLINDING)) != 0
     seen = reduce(
         np.logical_or, (np.isfinite(power) & np.isfinite(bundle.noise[name]) for name, power in bundle.power.items())
     )
-    known = np.isfinite(bundle.angle) if bundle.angle is not None else np.zeros(blinded.shape, np.bool_)
-    return np.asarray(np.where(seen & ~blinded, np.where(known, 1, 2), 0), dtype=np.uint8)
+    seen &= (bundle.reasons & np.uint16(BLINDING)) == 0
+    unknown = np.ones(seen.shape, np.bool_) if bundle.angle is None else ~np.isfinite(bundle.angle)
+    return np.asarray(seen.view(np.uint8) + (seen & unknown), dtype=np.uint8)
 
 
-def _dates(
-    during: RadarBundle, before: RadarBundle | None, history: PixelHistory | None, kind: Codes
-) -> NDArray[np.int64]:
+def _dates(before: RadarBundle, history: PixelHistory | None, kind: Codes) -> NDArray[np.uint8]:
     """(y, x) looks of the past that the pixel is judged with; 0 without one, or with one of the other kind of angle."""
-    if before is None:
-        return np.zeros(kind.shape, dtype=np.int64)
     alike = (_kinds(before) == kind) & (kind > 0)
     if history is None:
-        return alike.astype(np.int64)
-    steps = np.array((0, *DATES), dtype=np.int64)
-    counted: NDArray[np.int64] = steps[np.searchsorted(steps, history.count, side="right") - 1]
-    counted[~alike] = 0
-    return counted
+        return np.asarray(alike, dtype=np.uint8)
+    steps = np.array((0, *DATES), dtype=np.uint8)
+    place = np.searchsorted(steps, history.count, side="right") - 1
+    return np.asarray(steps[place] * alike, dtype=np.uint8)
 
 
 def _codes(cover: Cover | None) -> Codes:

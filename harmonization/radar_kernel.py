@@ -159,11 +159,10 @@ def read_two(values, corners, weights, lines):  # type: ignore[no-untyped-def]
     for p in range(BLOCK):
         a, b = corners[0, p], corners[1, p]
         u, v, x, y = weights[0, p], weights[1, p], weights[4, p], weights[5, p]
-        a0, a1 = values[a : a + LANES], values[a + LANES : a + 2 * LANES]
-        b0, b1 = values[b : b + LANES], values[b + LANES : b + 2 * LANES]
+        near, far = values[a : a + 2 * LANES], values[b : b + 2 * LANES]
         line = lines[p]
         for k in range(LANES):
-            line[k] = u * a0[k] + x * a1[k] + v * b0[k] + y * b1[k]
+            line[k] = u * near[k] + x * near[k + LANES] + v * far[k] + y * far[k + LANES]
 
 
 @_compiled
@@ -173,15 +172,12 @@ def read_four(values, corners, weights, lines):  # type: ignore[no-untyped-def]
         a, b, c, d = corners[0, p], corners[1, p], corners[2, p], corners[3, p]
         u0, u1, u2, u3 = weights[0, p], weights[1, p], weights[2, p], weights[3, p]
         v0, v1, v2, v3 = weights[4, p], weights[5, p], weights[6, p], weights[7, p]
-        a0, a1 = values[a : a + LANES], values[a + LANES : a + 2 * LANES]
-        b0, b1 = values[b : b + LANES], values[b + LANES : b + 2 * LANES]
-        c0, c1 = values[c : c + LANES], values[c + LANES : c + 2 * LANES]
-        d0, d1 = values[d : d + LANES], values[d + LANES : d + 2 * LANES]
+        one, two = values[a : a + 2 * LANES], values[b : b + 2 * LANES]
+        three, four = values[c : c + 2 * LANES], values[d : d + 2 * LANES]
         line = lines[p]
         for k in range(LANES):
-            line[k] = (
-                u0 * a0[k] + v0 * a1[k] + u1 * b0[k] + v1 * b1[k] + u2 * c0[k] + v2 * c1[k] + u3 * d0[k] + v3 * d1[k]
-            )
+            here = u0 * one[k] + v0 * one[k + LANES] + u1 * two[k] + v1 * two[k + LANES]
+            line[k] = here + u2 * three[k] + v2 * three[k + LANES] + u3 * four[k] + v3 * four[k + LANES]
 
 
 @_compiled

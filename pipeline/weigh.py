@@ -180,10 +180,18 @@ def _picked(bundles: Sequence[Bundle], chosen: NDArray[np.int64]) -> Bundle:
     if isinstance(first, RadarBundle):
         radar = [bundle for bundle in bundles if isinstance(bundle, RadarBundle)]
         power = {name: _pick([_layer(b.power, name, chosen) for b in radar], chosen) for name in first.power}
-        return replace(first, power=power, reasons=reasons)
+        noise = {name: _picked_noise([b.noise.get(name, np.nan) for b in radar], chosen) for name in first.power}
+        return replace(first, power=power, noise=noise, reasons=reasons)
     optical = [bundle for bundle in bundles if isinstance(bundle, OpticalBundle)]
     bands = {name: _pick([_layer(b.reflectance, name, chosen) for b in optical], chosen) for name in first.reflectance}
     return replace(first, reflectance=bands, reasons=reasons)
+
+
+def _picked_noise(floors: Sequence[Float | float], chosen: NDArray[np.int64]) -> Float | float:
+    """Noise of the chosen looks; one value where it is the same for all."""
+    if all(np.ndim(floor) == 0 and floor == floors[0] for floor in floors):
+        return floors[0]
+    return _pick([np.broadcast_to(np.float32(floor), chosen.shape) for floor in floors], chosen)
 
 
 def _layer(arrays: Mapping[str, Float], name: str, chosen: NDArray[np.int64]) -> Float:

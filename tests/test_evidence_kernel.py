@@ -181,7 +181,7 @@ def test_a_pixel_without_a_noise_floor_is_not_seen_in_that_polarization() -> Non
 
 
 def test_outside_of_the_fitted_angles_too() -> None:
-    """Where the spread of the classes grows with the angle, straight lines between half degrees cost more in the tails."""
+    """Where the spread grows with the angle, straight lines between half degrees cost more in the tails."""
     seen = pixels("C", 15.0, 30, 14, one_floor=True)
     seen = replace(seen, angle=np.linspace(15.0, 27.0, 30, dtype=np.float32)[None])
     check(weigh_radar("s", seen), [one_look(seen, (0, index)) for index in range(30)], budget=0.1)
