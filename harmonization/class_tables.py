@@ -46,7 +46,7 @@ class ChannelTable:
     """The planes of one polarization that some pixels need."""
 
     values: Table
-    """(plane · intensity · class,) nats, in one row."""
+    """(plane · intensity, class) nats."""
     plane: Index
     """(angle, noise) number of the plane; -1 where no pixel needs it."""
     noise: Float
@@ -74,7 +74,7 @@ def channel_table(
     priors = tuple(class_prior(bundle, polarization, name) for name in names)
     fixed = priors, bundle.quantity, round(bundle.looks, 3), polarization_weight(polarization)
     planes = [_plane(*fixed, float(angles[row]), float(floors[column])) for row, column in np.argwhere(used)]
-    values = np.concatenate(planes) if planes else np.zeros(LANES, dtype=np.float32)
+    values = np.concatenate(planes) if planes else np.zeros((1, LANES), dtype=np.float32)
     return ChannelTable(values, plane, noise, intensity_axis(bundle.looks))
 
 
@@ -87,7 +87,7 @@ def node_angles() -> NDArray[np.float64]:
 def _plane(
     priors: tuple[Backscatter, ...], quantity: Quantity, looks: float, weight: float, angle: float, noise: float
 ) -> Table:
-    """(intensity · LANES,) nats of the classes at one angle and noise floor, times the weight of the polarization."""
+    """(intensity, LANES) nats of the classes at one angle and noise floor, times the weight of the polarization."""
     means, stds = np.zeros(LANES), np.full(LANES, min(prior.std for prior in priors))
     for lane, prior in enumerate(priors):
         means[lane] = class_mean(prior, angle, quantity) - 10.0 * np.log10(noise)
@@ -95,7 +95,7 @@ def _plane(
     # Always all lanes: the sums are then taken in one way, whatever the classes.
     columns = class_columns(means, stds, min(prior.std for prior in priors), looks) - np.float32(np.log(noise))
     columns[:, len(priors) :] = 0.0
-    return np.asarray(np.float32(weight) * columns, dtype=np.float32).ravel()
+    return np.asarray(np.float32(weight) * columns, dtype=np.float32)
 
 
 def spread(prior: Backscatter, angle: float) -> float:

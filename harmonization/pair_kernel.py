@@ -50,7 +50,7 @@ def angle_terms(angle, pixels, flattening, row, share, whole_angle, terms):  # t
 @_compiled
 def past_signal(channel, denoised, pixels, work, signal):  # type: ignore[no-untyped-def]
     """dB of the past look without its noise; NaN where the noise hides it or nothing was seen."""
-    whole, real, _ = work
+    whole, real = work
     place_intensity(channel, denoised, pixels, real[4], real[5], whole[1], whole[2], real[0:3])
     for p in range(BLOCK):
         real[6, p] = max((real[4, p] - _ONE) * real[5, p], np.float32(1e-12))
@@ -141,7 +141,7 @@ def add_memories(  # type: ignore[no-untyped-def]
 
     `single`: (class, pixel) nats of this polarization alone, for pixels whose past the noise hides.
     """
-    whole, real, _ = work
+    whole, real = work
     cells, shares, means, nats = whole[2], real[0:3], real[6], real[8]
     signal, noise = real[9], real[10]
     past_signal(past_channel, past_denoised, pixels, work, signal)
@@ -167,7 +167,7 @@ def single_levels(polarizations, channels, angle, nodes, denoised, classes, pixe
 
     Alone means at the pixel's angle, or at the middle one of the angles that stand for an unknown one.
     """
-    whole, real, lines = work
+    whole, real = work
     row, share = whole[0], real[3]
     if nodes.size == 0:
         place_angle(angle, pixels, row, share)
@@ -180,7 +180,7 @@ def single_levels(polarizations, channels, angle, nodes, denoised, classes, pixe
         channel, alone = channels[number], single[number]
         alone[:classes] = _ZERO
         place_intensity(channel, denoised, pixels, real[4], real[5], whole[1], whole[2], real[0:3])
-        add_rows(channel, row, share, whole[1], whole[2], real[0:3], whole[3:7], real[11:19], lines, alone, classes)
+        add_rows(channel, row, share, whole[1], whole[2], real[0:3], whole[3:7], real[11:19], alone, classes)
         if nodes.size == 0:
             for k in range(classes):
                 for p in range(BLOCK):

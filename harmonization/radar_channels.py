@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Float, RadarBundle
-from harmonization.class_tables import LANES, channel_table
+from harmonization.class_tables import channel_table
 from harmonization.incidence import angle_nodes
 from harmonization.likelihood import FloatAxis, Table
 
@@ -30,7 +30,7 @@ class Channel(NamedTuple):
     limits: tuple[np.float32, np.float32]
     """Intensity over noise between which the table is read."""
     axis: tuple[int, int, int]
-    """Shift and first number of the intensities; floats of a plane."""
+    """Shift and first number of the intensities; intensities of a plane."""
 
 
 class Channels(NamedTuple):
@@ -73,9 +73,7 @@ def _channel(
     table = channel_table(bundle, polarization, names, angle, nodes)
     power = np.ascontiguousarray(bundle.power[polarization], dtype=np.float32).ravel()
     axis = table.intensities
-    return Channel(
-        power, table.noise, table.values, table.plane, limits(axis), (axis.shift, axis.first, axis.size * LANES)
-    )
+    return Channel(power, table.noise, table.values, table.plane, limits(axis), (axis.shift, axis.first, axis.size))
 
 
 def limits(axis: FloatAxis) -> tuple[np.float32, np.float32]:

@@ -140,7 +140,7 @@ def place_rows(channel, row, angle_share, column, cell, shares, corners, weights
     flat, columns = plane.ravel(), plane.shape[1]
     below, beside = columns if plane.shape[0] > 1 else 0, 1 if columns > 1 else 0
     for p in range(BLOCK):
-        at, first = cell[p] * LANES, row[p] * columns + column[p]
+        at, first = cell[p], row[p] * columns + column[p]
         corners[0, p] = max(flat[first], 0) * size + at
         corners[1, p] = max(flat[first + (below if angle_share[p] > 0 else 0)], 0) * size + at
         corners[2, p] = max(flat[first + beside], 0) * size + at
@@ -154,52 +154,46 @@ def place_rows(channel, row, angle_share, column, cell, shares, corners, weights
 
 
 @_compiled
-def read_two(values, corners, weights, lines):  # type: ignore[no-untyped-def]
-    """(pixel, class) rows where the noise is the same everywhere: two angles, two intensities."""
+def read_two(values, corners, weights, levels, classes):  # type: ignore[no-untyped-def]
+    """Add (class, pixel) nats where the noise is the same everywhere: two angles, two intensities."""
     for p in range(BLOCK):
         a, b = corners[0, p], corners[1, p]
         u, v, x, y = weights[0, p], weights[1, p], weights[4, p], weights[5, p]
-        near, far = values[a : a + 2 * LANES], values[b : b + 2 * LANES]
-        line = lines[p]
-        for k in range(LANES):
-            line[k] = u * near[k] + x * near[k + LANES] + v * far[k] + y * far[k + LANES]
+        a0, a1, b0, b1 = values[a], values[a + 1], values[b], values[b + 1]
+        for k in range(classes):
+            levels[k, p] += u * a0[k] + x * a1[k] + v * b0[k] + y * b1[k]
 
 
 @_compiled
-def read_four(values, corners, weights, lines):  # type: ignore[no-untyped-def]
-    """(pixel, class) rows: two angles, two noise floors, two intensities."""
+def read_four(values, corners, weights, levels, classes):  # type: ignore[no-untyped-def]
+    """Add (class, pixel) nats: two angles, two noise floors, two intensities."""
     for p in range(BLOCK):
         a, b, c, d = corners[0, p], corners[1, p], corners[2, p], corners[3, p]
         u0, u1, u2, u3 = weights[0, p], weights[1, p], weights[2, p], weights[3, p]
         v0, v1, v2, v3 = weights[4, p], weights[5, p], weights[6, p], weights[7, p]
-        one, two = values[a : a + 2 * LANES], values[b : b + 2 * LANES]
-        three, four = values[c : c + 2 * LANES], values[d : d + 2 * LANES]
-        line = lines[p]
-        for k in range(LANES):
-            here = u0 * one[k] + v0 * one[k + LANES] + u1 * two[k] + v1 * two[k + LANES]
-            line[k] = here + u2 * three[k] + v2 * three[k + LANES] + u3 * four[k] + v3 * four[k + LANES]
+        a0, a1, b0, b1 = values[a], values[a + 1], values[b], values[b + 1]
+        c0, c1, d0, d1 = values[c], values[c + 1], values[d], values[d + 1]
+        for k in range(classes):
+            here = u0 * a0[k] + v0 * a1[k] + u1 * b0[k] + v1 * b1[k]
+            levels[k, p] += here + (u2 * c0[k] + v2 * c1[k] + u3 * d0[k] + v3 * d1[k])
 
 
 @_compiled
-def add_rows(channel, row, angle_share, column, cell, shares, corners, weights, lines, levels, classes):  # type: ignore[no-untyped-def]
+def add_rows(channel, row, angle_share, column, cell, shares, corners, weights, levels, classes):  # type: ignore[no-untyped-def]
     """Add the nats of one polarization to (class, pixel) levels: linear between the nodes around each pixel."""
     place_rows(channel, row, angle_share, column, cell, shares, corners, weights)
     if channel[3].shape[1] == 1:
-        read_two(channel[2], corners, weights, lines)
+        read_two(channel[2], corners, weights, levels, classes)
     else:
-        read_four(channel[2], corners, weights, lines)
-    for k in range(classes):
-        for p in range(BLOCK):
-            levels[k, p] += lines[p, k]
+        read_four(channel[2], corners, weights, levels, classes)
 
 
 @_compiled
 def _workspace():  # type: ignore[no-untyped-def]
-    """Arrays of a block: whole numbers, floats, and rows of classes."""
+    """Arrays of a block: whole numbers, and floats."""
     return (
         np.empty((7, BLOCK), dtype=np.int64),
         np.empty((19, BLOCK), dtype=np.float32),
-        np.empty((BLOCK, LANES), dtype=np.float32),
     )
 
 
@@ -219,12 +213,12 @@ def _choose(kind, wanted, start, stop, pixels):  # type: ignore[no-untyped-def]
 @_compiled
 def add_channels(polarizations, channels, denoised, pixels, row, angle_share, work, levels, classes):  # type: ignore[no-untyped-def]
     """Add the nats of every polarization at the placed angles to (class, pixel) levels."""
-    whole, real, lines = work
+    whole, real = work
     column, cell, corners = whole[1], whole[2], whole[3:7]
     for number in range(polarizations):
         channel = channels[number]
         place_intensity(channel, denoised, pixels, real[4], real[5], column, cell, real[0:3])
-        add_rows(channel, row, angle_share, column, cell, real[0:3], corners, real[11:19], lines, levels, classes)
+        add_rows(channel, row, angle_share, column, cell, real[0:3], corners, real[11:19], levels, classes)
 
 
 @_compiled
