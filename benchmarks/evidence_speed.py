@@ -81,7 +81,9 @@ def main() -> None:
         tasks = {
             "plain numpy, two Gaussians": None,
             "one look": lambda now=during: weigh_radar("radar", now),
+            "one look, two threads": lambda now=during: weigh_radar("radar", now, threads=2),
             "pair of looks": lambda now=during, past=before: weigh_radar("radar", now, past),
+            "pair of looks, two threads": lambda now=during, past=before: weigh_radar("radar", now, past, threads=2),
         }
         for name, task in tasks.items():
             taken = yardstick if task is None else seconds(task, options.repeats)

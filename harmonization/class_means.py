@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from harmonization.bimodality import BimodalTiles
 from harmonization.bundle import RadarBundle, copolar
 from harmonization.calibration import decibel, power_from_decibel
-from harmonization.classes import Backscatter
+from harmonization.classes import OVERLAP, Backscatter, overlap
 from harmonization.incidence import class_mean
-from harmonization.radar_evidence import OVERLAP
 from harmonization.radar_samples import class_prior
 from harmonization.reasons import BLINDING
 from harmonization.speckle import log_speckle_bias, log_speckle_std
@@ -77,13 +76,6 @@ def water_priors(bundles: Sequence[RadarBundle], tiles: BimodalTiles) -> dict[st
         if overlap(prior, class_prior(bundles[0], polarization, "bare_dry")) <= OVERLAP:
             found[polarization] = shrunk(prior, seen_water(bundles, tiles, polarization, prior))
     return found
-
-
-def overlap(one: Backscatter, other: Backscatter) -> float:
-    """Bhattacharyya coefficient of two classes at the reference angle: 1 where they are the same."""
-    spread = one.std**2 + other.std**2
-    apart = 0.25 * (one.mean - other.mean) ** 2 / spread
-    return float(np.sqrt(2.0 * one.std * other.std / spread) * np.exp(-apart))
 
 
 def shrunk(prior: Backscatter, seen: SeenWater) -> Backscatter:

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 REFERENCE_ANGLE = 38.5
 """Degrees of incidence at which the means hold."""
+FITTED_ANGLES = (27.0, 48.0)
+"""Degrees between which the straight lines of the class means hold (Bauer-Marschallinger 2022 for water)."""
+EXTRAPOLATION_STD = 0.5
+"""dB a degree outside of them by which a class mean may be off."""
 
 
 @dataclass(frozen=True)
@@ -98,3 +104,13 @@ OPTICAL_STATES: dict[str, dict[str, float]] = {
     "dry": {"bare": 0.32, "grass_crops": 0.43, "forest": 0.20, "urban": 0.05},
 }
 """The same mixture over the optical classes."""
+
+OVERLAP = 0.8
+"""Bhattacharyya coefficient of two priors above which a channel cannot part them: C-VV has 0.49, L-HH 0.96."""
+
+
+def overlap(one: Backscatter, other: Backscatter) -> float:
+    """Bhattacharyya coefficient of two classes at the reference angle: 1 where they are the same."""
+    spread = one.std**2 + other.std**2
+    apart = 0.25 * (one.mean - other.mean) ** 2 / spread
+    return float(np.sqrt(2.0 * one.std * other.std / spread) * np.exp(-apart))

@@ -2,9 +2,10 @@
 
     p(I | c) = ∫ N(x; 0, 1) Gamma(I; L, 10^((mu + s·x)/10) + noise) dx
 
-The integral is a trapezoid in x whose step follows the narrower of prior and speckle, so it is right from 1 to 500
-looks, where a Gauss-Hermite rule of fixed order fails (2 nats off at 200 looks). Tables of it are read by bilinear
-interpolation in (intensity, class mean), both in dB.
+The integral is a trapezoid whose step follows the narrower of prior and speckle, so it is right from 1 to 500 looks,
+where a Gauss-Hermite rule of fixed order fails (2 nats off at 200 looks). It scales: with I/noise and mu - noise_dB
+the noise is 1, so one table serves every noise floor. And it is a matrix product: Gamma densities of (intensity,
+level) times the shares of the levels in each class; so a table of all classes is there in milliseconds.
 Source: Ulaby & Dobson 1989 (Gamma speckle, lognormal texture); Macklin & Stapleton 1998 (JGR 103).
 """
 
@@ -13,20 +14,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from harmonization.speckle import log_speckle_std
 
 Vector = NDArray[np.float64]
+Table = NDArray[np.float32]
 
-INTENSITY_RANGE_DB = (-60.0, 15.0)
-"""Intensities outside are read at the edge: signal and noise of both bands lie well inside."""
-_MEAN_STEP_DB = 0.25
 _DECIBEL = math.log(10.0) / 10.0
+_OCTAVES = (-12, 20)
+"""Intensities in units of the noise, as powers of two (-36 to 60 dB); outside they are read at the edge."""
+_CURVATURE = 0.0025
+"""Nats by which straight lines between the nodes may miss the speckle: looks·step²/8, step relative [C]."""
+_MANTISSA = 23
+"""Bits of the mantissa of float32."""
 
 
 @numba.njit(cache=True)
@@ -37,6 +42,9 @@ def _log_density(intensity: float, mean: float, std: float, looks: float, noise:
         # Far from the class the peak of the integrand leaves the prior: reach out to it.
         peak = (10.0 * math.log10(intensity - noise) - mean) / std
         low, high = min(low, peak - 1.0), max(high, peak + 1.0)
+    elif noise > 0.0:
+        # Below the noise the best level is none at all.
+        low = min(low, (10.0 * math.log10(noise / looks) - 30.0 - mean) / std)
     count = int((high - low) / step) + 1
     log_intensity = math.log(intensity)
     best, total = -1e300, 0.0
@@ -53,35 +61,6 @@ def _log_density(intensity: float, mean: float, std: float, looks: float, noise:
     return best + math.log(total * step) + constant + (looks - 1.0) * log_intensity
 
 
-@numba.njit(cache=True, nogil=True)
-def _fill(intensity: Vector, means: Vector, std: float, looks: float, noise: float, step: float) -> Vector:
-    table = np.empty((means.size, intensity.size), dtype=np.float64)
-    for row in range(means.size):
-        for column in range(intensity.size):
-            table[row, column] = _log_density(intensity[column], means[row], std, looks, noise, step)
-    return table
-
-
-@numba.njit(cache=True, nogil=True)
-def _interpolate(
-    table: Vector, x0: float, dx: float, y0: float, dy: float, x: NDArray[np.float32], y: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    rows, columns = table.shape
-    result = np.empty(x.size, dtype=np.float32)
-    for index in range(x.size):
-        if math.isnan(x[index]) or math.isnan(y[index]):
-            result[index] = np.nan  # an integer of NaN would be read outside of the table
-            continue
-        u = min(max((x[index] - x0) / dx, 0.0), columns - 1.000001)
-        v = min(max((y[index] - y0) / dy, 0.0), rows - 1.000001)
-        i, j = int(u), int(v)
-        a, b = u - i, v - j
-        low = table[j, i] * (1 - a) + table[j, i + 1] * a
-        high = table[j + 1, i] * (1 - a) + table[j + 1, i + 1] * a
-        result[index] = low * (1 - b) + high * b
-    return result
-
-
 def log_density(intensity: float, mean_db: float, std_db: float, looks: float, noise: float) -> float:
     """ln p(I | class) computed directly, without a table.
 
@@ -96,44 +75,85 @@ def _step(std_db: float, looks: float) -> float:
     return min(0.25, 0.5 * log_speckle_std(looks) / std_db)
 
 
-@dataclass(frozen=True, eq=False)
-class LikelihoodTable:
-    """ln p(I | class mean) on a grid, for one spread, number of looks and noise floor."""
+@dataclass(frozen=True)
+class FloatAxis:
+    """Nodes at equal steps within each octave, so that the bits of a float32 are its place on the axis.
 
-    values: Vector
-    """(class mean, intensity) nats."""
-    intensity_step: float
-    mean_start: float
-
-    def __call__(self, intensity_db: NDArray[np.float32], mean_db: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Nats at each pixel: two vectors of dB in, one of nats out."""
-        start = INTENSITY_RANGE_DB[0]
-        result: NDArray[np.float32] = _interpolate(
-            self.values, start, self.intensity_step, self.mean_start, _MEAN_STEP_DB, intensity_db, mean_db
-        )
-        return result
-
-
-_LOCK = Lock()
-
-
-def likelihood_table(std_db: float, looks: float, noise: float, means_db: tuple[float, float]) -> LikelihoodTable:
-    """The table for class means between two levels, within 0.01 nat of the integral for 1 to 500 looks.
-
-    Kept once a process: the threads of a worker share it.
+    `bits >> shift` is the number of the node before a value (less `first`), the bits below are the share of the way to
+    the next: reading a table takes no logarithm.
     """
-    low = math.floor(means_db[0]) - 1.0
-    high = math.ceil(means_db[1]) + 1.0
-    with _LOCK:
-        return _table(round(std_db, 4), round(looks, 3), float(f"{noise:.6g}"), low, high)
+
+    low: int
+    high: int
+    """Octaves: the axis runs from 2^low to 2^high."""
+    bits: int
+    """2^bits nodes an octave."""
+
+    @property
+    def shift(self) -> int:
+        """Bits of a float32 below the number of its node."""
+        return _MANTISSA - self.bits
+
+    @property
+    def first(self) -> int:
+        """Number of the first node, as the bits of a float32 give it."""
+        return (self.low + 127) << self.bits
+
+    @property
+    def size(self) -> int:
+        """Nodes, both ends included."""
+        return ((self.high - self.low) << self.bits) + 1
+
+    def nodes(self) -> Vector:
+        """(size,) values."""
+        place = np.arange(self.size)
+        return np.asarray(
+            np.ldexp(1.0 + (place & ((1 << self.bits) - 1)) / 2.0**self.bits, (place >> self.bits) + self.low)
+        )
 
 
-@lru_cache(maxsize=512)
-def _table(std_db: float, looks: float, noise: float, low: float, high: float) -> LikelihoodTable:
-    # Linear interpolation errs by curvature·step²/8; the curvature in intensity is that of the speckle at worst.
-    intensity_step = min(0.15, 0.25 * log_speckle_std(looks))
-    start, stop = INTENSITY_RANGE_DB
-    levels = np.arange(start, stop + intensity_step, intensity_step)
-    means = np.arange(low, high + _MEAN_STEP_DB / 2, _MEAN_STEP_DB)
-    values = _fill(10.0 ** (levels / 10.0), means, std_db, looks, noise, _step(std_db, looks))
-    return LikelihoodTable(values, intensity_step, low)
+def intensity_axis(looks: float) -> FloatAxis:
+    """Nodes of intensity over noise, so dense that straight lines between them miss the speckle by 0.0025 nat."""
+    bits = math.ceil(0.5 * math.log2(looks / (8.0 * _CURVATURE)))
+    return FloatAxis(*_OCTAVES, bits=min(max(bits, 5), 8))
+
+
+def class_columns(means_db: Vector, stds_db: Vector, narrowest: float, looks: float) -> Table:
+    """ln p(I | class) for noise 1, (intensity, class) nats, at the nodes of `intensity_axis(looks)`.
+
+    `means_db`, `stds_db` (class,) in dB, the means above the noise; `narrowest`: least spread of all columns to be
+    compared. Exact to 1e-5 nat at the nodes, but that what is less likely than e^-690 of the likeliest level is read
+    as that.
+    """
+    levels_db, density, scale = _speckle(round(narrowest, 4), looks)
+    step = levels_db[1] - levels_db[0]
+    # Levels so far off all classes that their shares are 0 in float64 need not be summed.
+    reach = _FARTHEST * stds_db.max()
+    first, last = np.searchsorted(levels_db, (means_db.min() - reach, means_db.max() + reach))
+    levels_db, density = levels_db[first:last], density[:, first:last]
+    shares = np.exp(-0.5 * ((levels_db[:, None] - means_db) / stds_db) ** 2) * (
+        step / (stds_db * math.sqrt(2.0 * math.pi))
+    )
+    # Levels far below the noise are all the noise: the first node stands for all that lie below it.
+    if first == 0:
+        shares[0] = special.ndtr((levels_db[0] + 0.5 * step - means_db) / stds_db)
+    return np.asarray(np.log(np.maximum(density @ shares, 1e-300)) + scale[:, None], dtype=np.float32)
+
+
+_FARTHEST = 39.0
+"""Standard deviations beyond which exp(-x²/2) is 0 in float64."""
+
+
+@lru_cache(maxsize=8)
+def _speckle(narrowest: float, looks: float) -> tuple[Vector, Vector, Vector]:
+    """Levels in dB over the noise, (intensity, level) speckle densities over their largest, and ln of that largest."""
+    intensity = intensity_axis(looks).nodes()
+    step = min(0.4 * narrowest, 0.5 * log_speckle_std(looks))  # by the widths of the two factors
+    lowest = -10.0 * math.log10(looks) - 30.0  # there a level is the noise to 0.001 nat
+    highest = 10.0 * math.log10(intensity[-1]) + 8.0 * log_speckle_std(looks)
+    levels_db = np.arange(lowest, highest, step)
+    levels = 10.0 ** (levels_db / 10.0) + 1.0
+    log_density = -looks * (np.log(levels) + intensity[:, None] / levels)
+    best = log_density.max(axis=1)
+    constant = looks * math.log(looks) - math.lgamma(looks)
+    return levels_db, np.exp(log_density - best[:, None]), best + constant + (looks - 1.0) * np.log(intensity)

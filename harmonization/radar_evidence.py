@@ -1,212 +1,196 @@
 """What a radar look says about open water, flooded vegetation and dry land, in nats.
 
-Each state is a mixture of classes; each class has its mean at the pixel's angle, its spread, and the noise floor
-inside. Where the same sensor looked before the flood, the pixel's own past sharpens the dry state: the pair
-(before, during) is judged at once, so change detection happens inside the likelihood and not beside it.
+Each state is a mixture of classes by the land cover of the pixel; each class has its mean at the pixel's angle, its
+spread, and the noise floor inside. Where the same sensor looked before the flood, the pixel's own past sharpens the dry
+state: the pair (before, during) is judged at once, so change detection happens inside the likelihood and not beside it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harmonization import radar_kernel
 from harmonization.bundle import Cover, Evidence, Float, RadarBundle
-from harmonization.classes import STATES
-from harmonization.radar_samples import (
-    Samples,
-    Vector,
-    class_log_likelihood,
-    class_prior,
-    log_sum,
-    mixture,
-    polarization_weight,
-    samples_of,
-    table_of,
+from harmonization.class_lanes import BARE_LANE, GROUPS, LANE_NAMES, held_covers, log_shares
+from harmonization.class_tables import LANES, node_angles
+from harmonization.classes import FITTED_ANGLES
+from harmonization.history import PixelHistory
+from harmonization.land_cover import LandCover
+from harmonization.pair_kernel import weigh_two_looks
+from harmonization.pair_laws import (
+    ENOUGH_DATES,
+    FORMED,
+    FORMS,
+    LOG_CHANGE,
+    MOST_LOOKS,
+    flattening,
+    law_planes,
+    laws_of,
+    log_grown,
+    no_planes,
+    own_planes,
 )
+from harmonization.radar_channels import channels_of, filled
+from harmonization.radar_samples import polarization_weight
 from harmonization.reasons import BLINDING, Reason
-from harmonization.speckle import log_speckle_bias, log_speckle_std
+from harmonization.speckle import LOOKS_RANGE
 
-TEMPORAL_STD = {"bare_dry": 2.5, "bare_wet": 2.5, "bare_rough_wet": 2.5, "grass_crop": 1.5, "forest": 0.7, "urban": 0.7}
-"""dB by which dry land of a class changes between two dates: moisture, growth [M]."""
-ENHANCEMENT_STD = {"forest": 1.5}
-"""dB by which the double bounce under one stand differs from the mean of its class: 2 to 3.3 dB at L-HH by depth of
-the canopy [C], 3 to 10 dB published (Hess 1990). Classes left out keep no memory of their dry level."""
-FLOODED_FORM = {"forest": "flooded_forest", "grass_crop": "flooded_marsh"}
-"""What a vegetated class becomes with water under its canopy; the other classes drown and are open water."""
-WATER_BEFORE = 0.3
-"""Share of the water of a flood scene that was water before [M]."""
-DRAINED = 0.01
-"""Share of the dry land that was water before [M]: receding lakes, tides."""
-OVERLAP = 0.8
-"""Bhattacharyya coefficient of two priors above which a channel cannot part them: C-VV has 0.49, L-HH 0.96."""
+KINDS = {1: True, 2: False}
+"""Kinds of pixels, and whether their angle is known; 0 is not observed."""
+DATES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32)
+"""Looks before the flood that are told apart: what lies between counts as the lower."""
+Codes = NDArray[np.uint8]
 
 
 def weigh_radar(
-    sensor: str, during: RadarBundle, before: RadarBundle | None = None, cover: Cover | None = None
+    sensor: str,
+    during: RadarBundle,
+    before: RadarBundle | None = None,
+    cover: Cover | None = None,
+    history: PixelHistory | None = None,
+    threads: int = 1,
 ) -> Evidence:
     """Evidence of one radar acquisition, with the pixel's own past where `before` saw it.
 
-    Nats of open water : dry and flooded vegetation : dry, (2, y, x); 0 where not observed. Pixels whose angle is
-    unknown are marginalized over the mode's range and flagged; dark pixels that could be smooth dry ground too are
-    flagged and carry evidence near zero. Source of the method: Bauer-Marschallinger 2022 (RS 14(15):3673) for the
-    Bayesian water decision, widened here to three states, any band, speckle, noise and land-cover mixtures.
+    Nats of open water : dry and flooded vegetation : dry, (2, y, x); 0 where not observed. `cover`: (y, x) codes of
+    `LandCover`; None: the mixtures of no map. `history`: how many looks `before` is the mean of, and how they varied;
+    None: it is one look. Pixels whose angle is unknown are marginalized over the mode's range and flagged; dark pixels
+    that could be smooth dry ground too are flagged and carry evidence near zero; angles outside of 27 to 48 degrees are
+    flagged, and there the classes are the wider the farther out. `threads` share the pixels; the result is the same
+    bytes for any number. Source of the method: Bauer-Marschallinger 2022 (RS 14(15):3673) for the Bayesian water
+    decision, widened here to three states, any band, speckle, noise and land-cover mixtures.
     """
-    usable = _usable(during)
-    reasons = during.reasons.copy()
-    llr = np.zeros((2, *usable.shape), dtype=np.float32)
-    for known in (True, False):
-        pixels = usable & (_angle_known(during) == known)
-        if not pixels.any():
-            continue
-        llr[:, pixels], smooth = _weigh_pixels(during, before, pixels, known)
-        reasons[pixels] |= np.where(smooth, np.uint16(Reason.SMOOTH_DRY), np.uint16(0))
-        if not known:
-            reasons[pixels] |= np.uint16(Reason.UNKNOWN_ANGLE)
+    kind = _kinds(during)
+    weighing = _Weighing(
+        during, _codes(cover), threads, np.zeros((2, kind.size), np.float32), np.zeros(kind.size, np.bool_)
+    )
+    if before is None:
+        weighing.single(kind)
+    else:
+        dates = _dates(before, history, kind)
+        weighing.single(kind * (dates == 0))
+        for count in np.unique(dates[dates > 0]):
+            weighing.pair(before, history, int(count), kind * (dates == count))
+    reasons = during.reasons | weighing.smooth.reshape(kind.shape) * np.uint16(Reason.SMOOTH_DRY)
+    if (kind == 2).any():
+        reasons |= (kind == 2) * np.uint16(Reason.UNKNOWN_ANGLE)
+    outside = _outside_model(during)
+    if outside.any():
+        reasons |= ((kind == 1) & outside) * np.uint16(Reason.OUTSIDE_MODEL)
     # C band has next to nothing to say of a flooded stand; and without a past a whole town looks like one at L band.
     stand = during.cell if during.band == "L" and before is not None else 0
-    return Evidence(sensor, llr, usable, reasons, during.time, during.cell, stand)
+    llr = weighing.llr.reshape(2, *kind.shape)
+    return Evidence(sensor, llr, kind > 0, reasons, during.time, during.cell, stand)
 
 
 def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[str, Float]:
     """ln p(intensity | class) of each class as (y, x), NaN where not observed: what the evidence is made of."""
-    usable = _usable(bundle)
-    result = {name: np.full(usable.shape, np.nan, dtype=np.float32) for name in names}
-    for known in (True, False):
-        pixels = usable & (_angle_known(bundle) == known)
-        if pixels.any():
-            samples = samples_of(bundle, pixels, known)
-            for name in names:
-                result[name][pixels] = class_log_likelihood(samples, name)
+    kind = _kinds(bundle)
+    result: dict[str, Float] = {}
+    for start in range(0, len(names), LANES):
+        part = names[start : start + LANES]
+        nats = np.full((len(part), kind.size), np.nan, dtype=np.float32)
+        for wanted, known in KINDS.items():
+            if (kind == wanted).any():
+                told = (*channels_of(bundle, part, known), bundle.denoised, len(part), kind.ravel(), wanted)
+                radar_kernel.class_densities(*told, 0, kind.size, nats)
+        result |= {name: values.reshape(kind.shape) for name, values in zip(part, nats, strict=True)}
     return result
 
 
-def _usable(bundle: RadarBundle) -> NDArray[np.bool_]:
-    """Pixels with at least one polarization seen and nothing that blinds."""
-    seen = reduce(np.logical_or, (np.isfinite(power) for power in bundle.power.values()))
-    usable: NDArray[np.bool_] = seen & ((bundle.reasons & np.uint16(BLINDING)) == 0)
-    return usable
+class _Weighing:
+    """One look being weighed: what all its pixels share, and where their evidence goes."""
+
+    def __init__(self, during: RadarBundle, codes: Codes, threads: int, llr: Float, smooth: NDArray[np.bool_]) -> None:
+        self.during, self.codes, self.threads, self.llr, self.smooth = during, codes, threads, llr, smooth
+        self.holds = held_covers(during)
+
+    def single(self, kind: Codes) -> None:
+        """Weigh the pixels by this look alone."""
+        for wanted, known in KINDS.items():
+            if (kind == wanted).any():
+                now = (*channels_of(self.during, LANE_NAMES, known), self.during.denoised)
+                shared = (*now, GROUPS, BARE_LANE, log_shares(), self.holds, self.codes, kind.ravel(), wanted)
+                self._run(radar_kernel.weigh_one_look, shared)
+
+    def pair(self, before: RadarBundle, history: PixelHistory | None, dates: int, kind: Codes) -> None:
+        """Weigh the pixels whose past is a mean of so many dates by both looks."""
+        during = self.during
+        past = replace(before, looks=min(before.looks * dates, LOOKS_RANGE[1]))
+        names, others, looks = tuple(during.power), tuple(past.power), round(during.looks, 3)
+        own = history is not None and dates >= ENOUGH_DATES and looks <= MOST_LOOKS
+        laws = np.stack([laws_of(during, before, name, dates, own) for name in names])
+        planes = filled(tuple(law_planes(one, looks) for one in laws)), own_planes(looks) if own else no_planes()
+        weights = np.array([polarization_weight(name) for name in names], dtype=np.float32)
+        partners = np.array([others.index(name) if name in others else -1 for name in names])
+        spreads = filled(tuple(_spread(history, name, kind.size) for name in names))
+        bends = np.stack([flattening(bundle, node_angles()) for bundle in (during, past)])
+        tables = (log_grown(), LOG_CHANGE, self.holds)
+        fixed = (*planes, laws, FORMS, weights, partners, spreads, bends, (GROUPS, FORMED, BARE_LANE))
+        for wanted, known in KINDS.items():
+            if (kind == wanted).any():
+                now = (*channels_of(during, LANE_NAMES, known), during.denoised)
+                then = (*channels_of(past, LANE_NAMES, known), past.denoised)
+                self._run(weigh_two_looks, (now, then, *fixed, log_shares(), tables, self.codes, kind.ravel(), wanted))
+
+    def _run(self, kernel: Callable[..., None], shared: tuple[object, ...]) -> None:
+        in_parts(lambda begin, end: kernel(*shared, begin, end, self.llr, self.smooth), self.smooth.size, self.threads)
 
 
-def _angle_known(bundle: RadarBundle) -> NDArray[np.bool_]:
+def in_parts(task: Callable[[int, int], None], size: int, threads: int) -> None:
+    """Run a task over [begin, end) parts of `size` pixels, several at once; a caller on a thread asks for one."""
+    if threads == 1:
+        task(0, size)
+        return
+    edges = np.linspace(0, size, 4 * threads + 1).astype(int)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(task, edges[:-1].tolist(), edges[1:].tolist()))
+
+
+def _kinds(bundle: RadarBundle) -> Codes:
+    """(y, x) 1 where seen with a known angle, 2 without, 0 where nothing is seen or something blinds."""
+    seen = reduce(
+        np.logical_or, (np.isfinite(power) & np.isfinite(bundle.noise[name]) for name, power in bundle.power.items())
+    )
+    seen &= (bundle.reasons & np.uint16(BLINDING)) == 0
+    unknown = np.ones(seen.shape, np.bool_) if bundle.angle is None else ~np.isfinite(bundle.angle)
+    return np.asarray(seen.view(np.uint8) + (seen & unknown), dtype=np.uint8)
+
+
+def _dates(before: RadarBundle, history: PixelHistory | None, kind: Codes) -> NDArray[np.uint8]:
+    """(y, x) looks of the past that the pixel is judged with; 0 without one, or with one of the other kind of angle."""
+    alike = (_kinds(before) == kind) & (kind > 0)
+    if history is None:
+        return np.asarray(alike, dtype=np.uint8)
+    steps = np.array((0, *DATES), dtype=np.uint8)
+    place = np.searchsorted(steps, history.count, side="right") - 1
+    return np.asarray(steps[place] * alike, dtype=np.uint8)
+
+
+def _codes(cover: Cover | None) -> Codes:
+    """(pixel,) codes that the tables know, (1,) without a map; a code of no cover is "unknown"."""
+    if cover is None:
+        return np.zeros(1, dtype=np.uint8)
+    return np.where(cover < len(LandCover), cover, 0).astype(np.uint8).ravel()
+
+
+def _spread(history: PixelHistory | None, polarization: str, size: int) -> Float:
+    """(pixel,) dB of a pixel's own change between dates; NaN where nothing is known of it, (1,) without a history."""
+    if history is None:
+        return np.full(1, np.nan, dtype=np.float32)
+    if polarization not in history.spread:
+        return np.full(size, np.nan, dtype=np.float32)
+    return np.ascontiguousarray(history.spread[polarization], dtype=np.float32).ravel()
+
+
+def _outside_model(bundle: RadarBundle) -> NDArray[np.bool_]:
+    """(y, x) where the straight lines of the class means were not fitted."""
     if bundle.angle is None:
         return np.zeros(bundle.reasons.shape, dtype=np.bool_)
-    return np.isfinite(bundle.angle)
-
-
-def _weigh_pixels(
-    during: RadarBundle, before: RadarBundle | None, pixels: NDArray[np.bool_], known: bool
-) -> tuple[Float, NDArray[np.bool_]]:
-    """(2, n) ratios and (n,) smooth-dry flags of the chosen pixels, with and without a past."""
-    now = samples_of(during, pixels, known)
-    past_seen = np.zeros(now.size, dtype=np.bool_)
-    if before is not None:
-        past_seen = (_usable(before) & (_angle_known(before) == known))[pixels]
-    llr = np.empty((2, now.size), dtype=np.float32)
-    smooth = np.empty(now.size, dtype=np.bool_)
-    if not past_seen.all():
-        llr[:, ~past_seen], smooth[~past_seen] = _single_look(now.take(~past_seen))
-    if before is not None and past_seen.any():
-        past = samples_of(before, pixels, known).take(past_seen)
-        llr[:, past_seen], smooth[past_seen] = _two_looks(now.take(past_seen), past)
-    return llr, smooth
-
-
-def _single_look(now: Samples) -> tuple[Float, NDArray[np.bool_]]:
-    dry_classes = {name: class_log_likelihood(now, name) for name in STATES["dry"]}
-    water = mixture(now, STATES["open_water"])
-    dry = log_sum([np.log(share) + dry_classes[name] for name, share in STATES["dry"].items()])
-    vegetation = mixture(now, STATES["flooded_vegetation"])
-    share = float(np.log(STATES["dry"]["bare_dry"]))
-    return _ratios(now.bundle, water, vegetation, dry, dry_classes["bare_dry"], share)
-
-
-def _two_looks(now: Samples, past: Samples) -> tuple[Float, NDArray[np.bool_]]:
-    """Joint evidence of the pair: which class the pixel was tells what its dry and its flooded form look like now."""
-    shares = STATES["dry"]
-    was = {name: np.log(share) + class_log_likelihood(past, name) for name, share in shares.items()}
-    stays = {name: _dry_again(now, past, name) for name in shares}
-    dry_before = log_sum(list(was.values()))
-    water_before = mixture(past, STATES["open_water"])
-    water_now = mixture(now, STATES["open_water"])
-    single_dry = mixture(now, shares)
-    dry = np.logaddexp(
-        np.log1p(-DRAINED) + log_sum([was[name] + stays[name] for name in shares]),
-        np.log(DRAINED) + water_before + single_dry,
-    )
-    water = water_now + np.logaddexp(np.log1p(-WATER_BEFORE) + dry_before, np.log(WATER_BEFORE) + water_before)
-    grown = sum(shares[name] for name in FLOODED_FORM)
-    vegetation = log_sum(
-        [was[name] - np.log(grown) + _flooded_now(now, past, name, form) for name, form in FLOODED_FORM.items()]
-    )
-    share = float(np.log(shares["bare_dry"]))
-    return _ratios(now.bundle, water, vegetation, dry, was["bare_dry"] - share + stays["bare_dry"], share)
-
-
-def _ratios(
-    bundle: RadarBundle, water: Vector, vegetation: Vector, dry: Vector, bare: Vector, log_share: float
-) -> tuple[Float, NDArray[np.bool_]]:
-    """(2, n) ratios against dry, and the dark pixels that water and smooth dry ground explain alike.
-
-    Where a channel cannot part the two (L-HH), only the share of smooth ground could decide, and no radar knows it:
-    positive evidence is held to what water has over smooth ground alone.
-    """
-    ratio = water - dry
-    alike: NDArray[np.bool_] = (np.abs(ratio) < 2.0) & (bare + log_share > dry + np.log(0.5))
-    if _parts_water_from_smooth_ground(bundle):
-        return np.stack([ratio, vegetation - dry]).astype(np.float32), alike
-    held = np.minimum(ratio, np.maximum(water - bare, 0.0))
-    return np.stack([held, vegetation - dry]).astype(np.float32), alike | (ratio - held > 0.05)
-
-
-def _parts_water_from_smooth_ground(bundle: RadarBundle) -> bool:
-    """Whether some polarization keeps the two priors apart: Bhattacharyya coefficient below `OVERLAP`."""
-    coefficients = []
-    for polarization in bundle.power:
-        water, bare = (class_prior(bundle, polarization, name) for name in ("open_water", "bare_dry"))
-        spread = water.std**2 + bare.std**2
-        root = np.sqrt(2.0 * water.std * bare.std / spread)
-        coefficients.append(float(root * np.exp(-0.25 * (water.mean - bare.mean) ** 2 / spread)))
-    return min(coefficients) < OVERLAP
-
-
-def _dry_again(now: Samples, past: Samples, name: str) -> Vector:
-    """ln p(now | dry before and now, class, the pixel's own past level): the past shrunk to the class mean."""
-    return _after(now, past, name, name, TEMPORAL_STD[name])
-
-
-def _flooded_now(now: Samples, past: Samples, name: str, form: str) -> Vector:
-    """ln p(now | flooded form of a dry class): a stand brighter than its class when dry is so when flooded."""
-    if name not in ENHANCEMENT_STD:
-        return class_log_likelihood(now, form)
-    return _after(now, past, name, form, ENHANCEMENT_STD[name])
-
-
-def _after(now: Samples, past: Samples, name: str, form: str, change_std: float) -> Vector:
-    """ln p(now) under a class that kept this pixel's past offset from the mean of the class that it was."""
-    total = np.zeros(now.size, dtype=np.float32)
-    for polarization, level in now.level.items():
-        prior = class_prior(now.bundle, polarization, form)
-        mean = now.mean(prior)
-        nats = table_of(now.bundle, polarization, prior, prior.std)(level, mean)
-        if polarization in past.signal:
-            shift, left = _remembered(past, polarization, name)
-            table = table_of(now.bundle, polarization, prior, float(np.hypot(left, change_std)))
-            nats = np.where(np.isfinite(shift), table(level, mean + np.nan_to_num(shift)), nats)
-        total += polarization_weight(polarization) * np.nan_to_num(nats, nan=0.0)
-    return total
-
-
-def _remembered(past: Samples, polarization: str, name: str) -> tuple[Vector, float]:
-    """By how many dB this pixel lies off its class mean, as far as one past look can tell, and what is left unknown.
-
-    Normal shrinkage: K = s²/(s² + v), v the speckle of the past look; left sqrt(s²·(1 - K)). NaN where the noise hid
-    the past signal.
-    """
-    prior = class_prior(past.bundle, polarization, name)
-    expected = past.mean(prior) + np.float32(log_speckle_bias(past.bundle.looks))
-    speckle = log_speckle_std(past.bundle.looks) ** 2
-    gain = prior.std**2 / (prior.std**2 + speckle)
-    off = np.clip(past.signal[polarization] - expected, -3 * prior.std, 3 * prior.std)
-    return (gain * off).astype(np.float32), prior.std * float(np.sqrt(1.0 - gain))
+    return np.asarray((bundle.angle < FITTED_ANGLES[0]) | (bundle.angle > FITTED_ANGLES[1]))

@@ -55,6 +55,9 @@ def _bundle(bundle: Bundle, halo: int) -> Bundle:
     if isinstance(bundle, RadarBundle):
         power = {name: crop(values, halo) for name, values in bundle.power.items()}
         angle = None if bundle.angle is None else crop(bundle.angle, halo)
-        return replace(bundle, power=power, angle=angle, reasons=reasons)
+        noise = {
+            name: crop(np.asarray(floor), halo) if np.ndim(floor) else floor for name, floor in bundle.noise.items()
+        }
+        return replace(bundle, power=power, noise=noise, angle=angle, reasons=reasons)
     bands = {name: crop(values, halo) for name, values in bundle.reflectance.items()}
     return replace(bundle, reflectance=bands, reasons=reasons)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from catalogs.records import Sensor
 from harmonization.bundle import Bundle, Cover, Evidence, Float, OpticalBundle, RadarBundle
 from harmonization.evidence import Belief, contributions
+from harmonization.history import PixelHistory, past_of
 from harmonization.optical.evidence import weigh_optical
 from harmonization.radar_evidence import weigh_radar
-from harmonization.reasons import BLINDING, Reason
+from harmonization.reasons import Reason
 
 Kind = TypeVar("Kind", bound=np.generic)
 Modality = Literal["c_band", "l_band", "optical"]
@@ -65,9 +66,10 @@ def weigh(
 
     `cover`: land cover before the flood; None: the dry state is the mixture of all covers.
     """
-    past = _merge(before) if before else None
     newest = sorted(during, key=lambda bundle: bundle.time, reverse=True)
-    weighed = [_evidence(sensor, bundle, past, cover) for bundle in newest]
+    pasts = [_past(before, bundle) for bundle in newest]
+    weighed = [_evidence(sensor, bundle, past, cover) for bundle, past in zip(newest, pasts, strict=True)]
+    past = pasts[0]
     chosen = _choose([evidence.observed for evidence in weighed])
     hours = [np.float32(abs((at - evidence.time).total_seconds()) / 3600.0) for evidence in weighed]
     observed = chosen >= 0
@@ -82,8 +84,8 @@ def weigh(
         hours=np.where(observed, np.take(np.array(hours), np.maximum(chosen, 0)), np.nan).astype(np.float32),
         chosen=chosen,
         bundle=_picked(newest, chosen),
-        before=past,
-        before_evidence=None if past is None else _evidence(sensor, past, None, cover),
+        before=None if past is None else past.bundle,
+        before_evidence=None if past is None else _evidence(sensor, past.bundle, None, cover),
     )
 
 
@@ -141,10 +143,21 @@ def blind(sensor: Sensor, shape: tuple[int, int], at: datetime) -> Evidence:
     return Evidence(sensor, np.zeros((2, *shape), np.float32), np.zeros(shape, np.bool_), reasons, at)
 
 
-def _evidence(sensor: str, bundle: Bundle, past: Bundle | None, cover: Cover | None) -> Evidence:
-    if isinstance(bundle, RadarBundle):
-        return weigh_radar(sensor, bundle, past if isinstance(past, RadarBundle) else None, cover)
-    return weigh_optical(sensor, bundle, cover)
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What was seen before the flood, as one look."""
+
+    bundle: Bundle
+    history: PixelHistory | None
+    """Of radar: how many looks it is the mean of, and how they varied."""
+
+
+def _evidence(sensor: str, bundle: Bundle, past: Past | None, cover: Cover | None) -> Evidence:
+    if not isinstance(bundle, RadarBundle):
+        return weigh_optical(sensor, bundle, cover)
+    if past is None or not isinstance(past.bundle, RadarBundle):
+        return weigh_radar(sensor, bundle, cover=cover)
+    return weigh_radar(sensor, bundle, past.bundle, cover, past.history)
 
 
 def _choose(observed: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:
@@ -167,42 +180,30 @@ def _picked(bundles: Sequence[Bundle], chosen: NDArray[np.int64]) -> Bundle:
     if isinstance(first, RadarBundle):
         radar = [bundle for bundle in bundles if isinstance(bundle, RadarBundle)]
         power = {name: _pick([_layer(b.power, name, chosen) for b in radar], chosen) for name in first.power}
-        return replace(first, power=power, reasons=reasons)
+        noise = {name: _picked_noise([b.noise.get(name, np.nan) for b in radar], chosen) for name in first.power}
+        return replace(first, power=power, noise=noise, reasons=reasons)
     optical = [bundle for bundle in bundles if isinstance(bundle, OpticalBundle)]
     bands = {name: _pick([_layer(b.reflectance, name, chosen) for b in optical], chosen) for name in first.reflectance}
     return replace(first, reflectance=bands, reasons=reasons)
+
+
+def _picked_noise(floors: Sequence[Float | float], chosen: NDArray[np.int64]) -> Float | float:
+    """Noise of the chosen looks; one value where it is the same for all."""
+    if all(np.ndim(floor) == 0 and floor == floors[0] for floor in floors):
+        return floors[0]
+    return _pick([np.broadcast_to(np.float32(floor), chosen.shape) for floor in floors], chosen)
 
 
 def _layer(arrays: Mapping[str, Float], name: str, chosen: NDArray[np.int64]) -> Float:
     return arrays[name] if name in arrays else np.full(chosen.shape, np.nan, dtype=np.float32)
 
 
-def _merge(before: Sequence[Bundle]) -> Bundle:
-    """One "before" from several looks: mean linear power (radar), the newest clear look (optics)."""
+def _past(before: Sequence[Bundle], now: Bundle) -> Past | None:
+    """One "before" of several looks: mean power of the later look's geometry (radar), the newest clear (optics)."""
     newest = sorted(before, key=lambda bundle: bundle.time, reverse=True)
     radar = [bundle for bundle in newest if isinstance(bundle, RadarBundle)]
+    if not newest:
+        return None
     if not radar or len(newest) == 1:
-        clear = [(bundle.reasons == 0) for bundle in newest]
-        return _picked(newest, _choose(clear))
-    seen = [replace(bundle, power=_unblinded(bundle)) for bundle in radar]
-    names = dict.fromkeys(name for bundle in seen for name in bundle.power)
-    power = {name: _mean([bundle.power[name] for bundle in seen if name in bundle.power]) for name in names}
-    nothing = np.logical_and.reduce([np.isnan(values) for values in power.values()])
-    reasons = np.where(nothing, np.bitwise_or.reduce([bundle.reasons for bundle in radar]), 0).astype(np.uint16)
-    angles = [bundle.angle for bundle in radar if bundle.angle is not None]
-    noise = {name: next(bundle.noise[name] for bundle in seen if name in bundle.power) for name in names}
-    return replace(radar[0], power=power, reasons=reasons, angle=_mean(angles) if angles else None, noise=noise)
-
-
-def _unblinded(bundle: RadarBundle) -> dict[str, Float]:
-    """Power without the samples that the look itself is blind to: shadow is dark, and no water."""
-    blinded = (bundle.reasons & np.uint16(BLINDING)) != 0
-    return {name: np.where(blinded, np.float32(np.nan), values) for name, values in bundle.power.items()}
-
-
-def _mean(arrays: Sequence[Float]) -> Float:
-    stack = np.stack(arrays)
-    count = np.isfinite(stack).sum(axis=0)
-    total = np.where(np.isfinite(stack), stack, 0.0).sum(axis=0)
-    mean: Float = np.divide(total, count, out=np.full(total.shape, np.nan, np.float32), where=count > 0)
-    return mean
+        return Past(_picked(newest, _choose([bundle.reasons == 0 for bundle in newest])), None)
+    return Past(*past_of(radar, now.angle if isinstance(now, RadarBundle) else None))

@@ -14,8 +14,8 @@ from scipy.special import expit
 from harmonization.bimodality import BimodalTiles, bimodal_tiles
 from harmonization.bundle import RadarBundle, copolar
 from harmonization.calibration import power_from_decibel
-from harmonization.class_means import SeenWater, intensity_level, overlap, seen_water, shrunk, water_priors
-from harmonization.classes import BACKSCATTER, STATES, Backscatter
+from harmonization.class_means import SeenWater, intensity_level, seen_water, shrunk, water_priors
+from harmonization.classes import BACKSCATTER, STATES, Backscatter, overlap
 from harmonization.incidence import class_mean
 from harmonization.radar_evidence import weigh_radar
 from harmonization.reasons import Reason

@@ -8,16 +8,18 @@ from conftest import Cases
 from scipy import integrate, stats
 
 from harmonization.calibration import decibel, power_from_decibel
-from harmonization.likelihood import likelihood_table, log_density
+from harmonization.likelihood import FloatAxis, class_columns, intensity_axis, log_density
 
 NO_SPREAD = 1e-3
 """dB: the limit of a class whose mean is fixed."""
 
 
 def tabulated(intensity: float, mean: float, std: float, looks: float, noise: float) -> float:
-    table = likelihood_table(std, looks, noise, (mean - 3.0, mean + 3.0))
-    level = np.array([decibel(intensity)], dtype=np.float32)
-    return float(table(level, np.array([mean], dtype=np.float32))[0])
+    """ln p read from a table for noise 1: straight between the nodes of intensity."""
+    nodes = intensity_axis(looks).nodes()
+    floor = float(10 * np.log10(noise))
+    table = class_columns(np.array([mean - floor]), np.array([std]), std, looks)[:, 0]
+    return float(np.interp(intensity / noise, nodes, table) - np.log(noise))
 
 
 def by_quadrature(intensity: float, mean: float, std: float, looks: float, noise: float) -> float:
@@ -157,24 +159,29 @@ def test_ratio_of_water_to_land_falls_with_intensity() -> None:
     assert (np.diff(ratio)[falling[1:]] < 0).all()
 
 
-def test_table_of_nothing_seen_is_nan() -> None:
-    table = likelihood_table(2.5, 10.0, 1e-3, (-30.0, -5.0))
-    level = np.array([np.nan, -12.0, -12.0], dtype=np.float32)
-    mean = np.array([-12.0, np.nan, -12.0], dtype=np.float32)
-    assert np.isnan(table(level, mean)).tolist() == [True, True, False]
+def test_the_bits_of_a_float_are_its_place_on_the_axis() -> None:
+    axis = FloatAxis(-3, 4, bits=5)
+    nodes = axis.nodes()
+    assert nodes[0] == 2.0**-3
+    assert nodes[-1] == 2.0**4
+    assert nodes.size == axis.size
+    values = np.exp(np.random.default_rng(1).uniform(np.log(nodes[0]), np.log(nodes[-2]), 500)).astype(np.float32)
+    bits = values.view(np.int32)
+    place = (bits >> axis.shift) - axis.first
+    share = (bits & ((1 << axis.shift) - 1)) / 2.0**axis.shift
+    assert (place == np.searchsorted(nodes, values, side="right") - 1).all()
+    np.testing.assert_allclose(nodes[place] + share * (nodes[place + 1] - nodes[place]), values, rtol=1e-7)
 
 
-def test_table_holds_its_edge_outside_of_its_range() -> None:
-    table = likelihood_table(2.5, 10.0, 1e-3, (-30.0, -5.0))
-    levels = np.array([-60.0, -80.0, 15.0, 40.0, -np.inf, np.inf], dtype=np.float32)
-    got = table(levels, np.full(6, -12.0, dtype=np.float32))
+def test_columns_are_the_same_bytes_in_whatever_company() -> None:
+    """Two tables that hold the same class at the same place differ in nothing else than the rest."""
+    means, stds = np.linspace(-20.0, 20.0, 16), np.full(16, 2.0)
+    others = means + 0.7
+    others[5] = means[5]
+    assert (class_columns(means, stds, 1.2, 10.0)[:, 5] == class_columns(others, stds, 1.2, 10.0)[:, 5]).all()
+
+
+def test_what_cannot_be_is_read_as_very_unlikely_and_not_as_infinite() -> None:
+    got = class_columns(np.array([-20.0, 45.0]), np.array([0.7, 0.7]), 0.7, 36.0)
     assert np.isfinite(got).all()
-    assert got[0] == pytest.approx(got[1], abs=1e-3)
-    assert got[0] == pytest.approx(got[4], abs=1e-3)
-    assert got[3] == pytest.approx(got[5], abs=1e-3)
-
-
-def test_tables_are_kept() -> None:
-    assert likelihood_table(2.5, 10.0, 1e-3, (-30.0, -5.0)) is likelihood_table(
-        2.50001, 10.0001, 1.0000001e-3, (-29.9, -5.1)
-    )
+    assert got[-1, 0] < -600.0

@@ -6,7 +6,6 @@ One compiled pass over pixels: indices, their haze errors, the Gaussians of all 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numba
 import numpy as np
@@ -14,20 +13,21 @@ from numpy.typing import NDArray
 
 from harmonization.bundle import Cover, Evidence, Float, OpticalBundle
 from harmonization.classes import INDICES, OPTICAL_STATES
-from harmonization.land_cover import NAMED_COVER_SHARE, LandCover
+from harmonization.land_cover import LandCover, shares
 from harmonization.optical.indices import HAZE_COLOUR, LEAST_LIGHT
 from harmonization.reasons import BLINDING
 
 Real = NDArray[np.float64]
 
-DRY_OF_COVER: dict[LandCover, dict[str, float]] = {
-    LandCover.BARE: {"bare": 1.0},
-    LandCover.GRASS_CROPS: {"grass_crops": 1.0},
-    LandCover.FOREST: {"forest": 1.0},
-    LandCover.URBAN: {"urban": 1.0},
-    LandCover.WETLAND: {"grass_crops": 1.0},
+OPTICAL_CLASS = {
+    "bare_dry": "bare",
+    "bare_wet": "bare",
+    "bare_rough_wet": "bare",
+    "grass_crop": "grass_crops",
+    "forest": "forest",
+    "urban": "urban",
 }
-"""Optical classes that a cover is made of while it is dry; of the covers that are left out nothing is known."""
+"""The optical class of each dry class of the radars, which tell soils apart that optics do not."""
 _CLASSES = tuple(INDICES)
 _WET = (_CLASSES.index("open_water"), _CLASSES.index("flooded_vegetation"))
 _LARGEST_ERROR = 1.0
@@ -60,19 +60,17 @@ def _class_table() -> Real:
 
 
 def dry_shares(cover: LandCover) -> dict[str, float]:
-    """Shares of the optical classes in the dry state of a land cover: the named one softened by the mixture of all."""
-    prior = OPTICAL_STATES["dry"]
-    named: Mapping[str, float] = DRY_OF_COVER.get(cover, prior)
-    return {
-        name: NAMED_COVER_SHARE * named.get(name, 0.0) + (1.0 - NAMED_COVER_SHARE) * share
-        for name, share in prior.items()
-    }
+    """Shares of the optical classes in the dry state of a land cover, sum 1: those of the radars' classes."""
+    found = dict.fromkeys(OPTICAL_STATES["dry"], 0.0)
+    for name, share in shares("dry", cover).items():
+        found[OPTICAL_CLASS[name]] += share
+    return found
 
 
 def _dry_share_table() -> Real:
     """(cover, class) shares of the dry state."""
-    shares = [dry_shares(cover) for cover in LandCover]
-    return np.array([[row.get(name, 0.0) for name in _CLASSES] for row in shares], dtype=np.float64)
+    rows = [dry_shares(cover) for cover in LandCover]
+    return np.array([[row.get(name, 0.0) for name in _CLASSES] for row in rows], dtype=np.float64)
 
 
 _CLASS_TABLE = _class_table()
