@@ -80,7 +80,8 @@ class Evidence:
     sensor: str
     """For example "sentinel-1"."""
     llr: Float
-    """(2, y, x) log-likelihood ratios in nats: open water : dry, flooded vegetation : dry; 0 where not observed."""
+    """(2, y, x) log-likelihood ratios in nats: open water : dry, flooded vegetation : dry; 0 where not observed. Raw:
+    what the mixtures of the states say, calibrated if their shares are right."""
     observed: NDArray[np.bool_]
     """(y, x) True where the sensor saw the ground."""
     reasons: Flags
@@ -91,6 +92,16 @@ class Evidence:
     """Side of the sensor's resolution cell in pixels."""
     stand: int = 0
     """Pixels to the next independent sample of the same stand of vegetation; 0 where neighbours are not asked."""
+    ceiling: Float | None = None
+    """(y, x) nats that evidence for open water may not exceed where it is used, infinite where it may: what water has
+    over smooth dry ground alone, in channels that cannot part the two. None: no such pixel."""
+
+    @property
+    def held(self) -> Float:
+        """`llr` under its ceiling: what a decision, a layer and a network may use."""
+        if self.ceiling is None:
+            return self.llr
+        return np.stack([np.minimum(self.llr[0], self.ceiling), self.llr[1]])
 
 
 def copolar(power: Mapping[str, object]) -> str:

@@ -189,7 +189,7 @@ def contribution(evidence: Evidence, hours: ArrayLike, belief: Belief, crossover
     and that of the evidence's own reasons. With its neighbours too a sensor is worth no more than the doubt allows.
     """
     share = np.maximum(np.clip(crossover, belief.doubt, UNINFORMATIVE), doubt_of(evidence.reasons))
-    doubted = doubt_states(evidence.llr, share)
+    doubted = doubt_states(evidence.held, share)
     aged = np.where(evidence.observed, relax_states(doubted, hours, belief), np.float32(0.0))
     if evidence.stand:
         cap = np.float32(np.log(2.0 * (1.0 - belief.doubt) / belief.doubt))

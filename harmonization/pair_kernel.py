@@ -262,8 +262,9 @@ def weigh_two_looks(  # type: ignore[no-untyped-def]
     end,
     llr,
     smooth,
+    ceiling,
 ):
-    """Joint evidence of the pixels of one kind between two, into (2, pixels) ratios and (pixels,) flags."""
+    """Joint evidence of the pixels of one kind between two, into (2, pixels) ratios, (pixels,) flags and ceilings."""
     polarizations, channels, angle, nodes, denoised = now
     past_polarizations, past_channels, past_angle, past_nodes, past_denoised = past
     groups, formed, bare_lane = lanes
@@ -332,4 +333,4 @@ def weigh_two_looks(  # type: ignore[no-untyped-def]
             bare,
             bare_lane - groups[2],
         )
-        write_ratios(states[0], states[1], states[2], bare, holds, cover, pixels, count, llr, smooth)
+        write_ratios(states[0], states[1], states[2], bare, holds, cover, pixels, count, llr, smooth, ceiling)

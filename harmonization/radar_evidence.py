@@ -61,15 +61,13 @@ def weigh_radar(
     Nats of open water : dry and flooded vegetation : dry, (2, y, x); 0 where not observed. `cover`: (y, x) codes of
     `LandCover`; None: the mixtures of no map. `history`: how many looks `before` is the mean of, and how they varied;
     None: it is one look. Pixels whose angle is unknown are marginalized over the mode's range and flagged; dark pixels
-    that could be smooth dry ground too are flagged and carry evidence near zero; angles outside of 27 to 48 degrees are
-    flagged, and there the classes are the wider the farther out. `threads` share the pixels; the result is the same
+    that could be smooth dry ground too are flagged, and their evidence has a ceiling near zero; angles outside of 27 to
+    48 degrees are flagged, and there the classes are the wider the farther out. `threads` share the pixels; the result is the same
     bytes for any number. Source of the method: Bauer-Marschallinger 2022 (RS 14(15):3673) for the Bayesian water
     decision, widened here to three states, any band, speckle, noise and land-cover mixtures.
     """
     kind = _kinds(during)
-    weighing = _Weighing(
-        during, _codes(cover), threads, np.zeros((2, kind.size), np.float32), np.zeros(kind.size, np.bool_)
-    )
+    weighing = _Weighing(during, _codes(cover), threads)
     if before is None:
         weighing.single(kind)
     else:
@@ -86,7 +84,8 @@ def weigh_radar(
     # C band has next to nothing to say of a flooded stand; and without a past a whole town looks like one at L band.
     stand = during.cell if during.band == "L" and before is not None else 0
     llr = weighing.llr.reshape(2, *kind.shape)
-    return Evidence(sensor, llr, kind > 0, reasons, during.time, during.cell, stand)
+    ceiling = weighing.ceiling.reshape(kind.shape) if weighing.holds.any() else None
+    return Evidence(sensor, llr, kind > 0, reasons, during.time, during.cell, stand, ceiling)
 
 
 def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[str, Float]:
@@ -107,9 +106,14 @@ def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[s
 class _Weighing:
     """One look being weighed: what all its pixels share, and where their evidence goes."""
 
-    def __init__(self, during: RadarBundle, codes: Codes, threads: int, llr: Float, smooth: NDArray[np.bool_]) -> None:
-        self.during, self.codes, self.threads, self.llr, self.smooth = during, codes, threads, llr, smooth
+    def __init__(self, during: RadarBundle, codes: Codes, threads: int) -> None:
+        self.during, self.codes, self.threads = during, codes, threads
         self.holds = held_covers(during)
+        size = during.reasons.size
+        self.llr = np.zeros((2, size), dtype=np.float32)
+        self.smooth = np.zeros(size, dtype=np.bool_)
+        # Read and written only where a cover holds.
+        self.ceiling = np.full(size if self.holds.any() else 1, np.inf, dtype=np.float32)
 
     def single(self, kind: Codes) -> None:
         """Weigh the pixels by this look alone."""
@@ -140,7 +144,8 @@ class _Weighing:
                 self._run(weigh_two_looks, (now, then, *fixed, log_shares(), tables, self.codes, kind.ravel(), wanted))
 
     def _run(self, kernel: Callable[..., None], shared: tuple[object, ...]) -> None:
-        in_parts(lambda begin, end: kernel(*shared, begin, end, self.llr, self.smooth), self.smooth.size, self.threads)
+        found = self.llr, self.smooth, self.ceiling
+        in_parts(lambda begin, end: kernel(*shared, begin, end, *found), self.smooth.size, self.threads)
 
 
 def in_parts(task: Callable[[int, int], None], size: int, threads: int) -> None:

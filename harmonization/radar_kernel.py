@@ -276,21 +276,21 @@ def add_shares(levels, shares, cover, pixels, classes):  # type: ignore[no-untyp
 
 
 @_compiled
-def write_ratios(water, vegetation, dry, bare, holds, cover, pixels, count, llr, smooth):  # type: ignore[no-untyped-def]
+def write_ratios(water, vegetation, dry, bare, holds, cover, pixels, count, llr, smooth, ceiling):  # type: ignore[no-untyped-def]
     """Ratios against dry, and the dark pixels that water and smooth dry ground explain alike.
 
     `bare`: (2, BLOCK) ln of smooth dry ground with its share and without. Where a channel cannot part it from water
-    (`holds` by cover), only the share of smooth ground could decide, and no radar knows it: positive evidence is held
-    to what water has over smooth ground alone.
+    (`holds` by cover), only the share of smooth ground could decide, and no radar knows it: the ceiling of evidence for
+    water is what it has over smooth ground alone.
     """
     for p in range(count):
         pixel = pixels[p]
         ratio = water[p] - dry[p]
         alike = abs(ratio) < _TWO and bare[0, p] > dry[p] - _LN_2
         if holds[cover[0 if cover.size == 1 else pixel]]:
-            held = min(ratio, max(water[p] - bare[1, p], np.float32(0.0)))
-            alike = alike or ratio - held > np.float32(0.05)
-            ratio = held
+            highest = max(water[p] - bare[1, p], np.float32(0.0))
+            alike = alike or ratio - highest > np.float32(0.05)
+            ceiling[pixel] = highest
         llr[0, pixel] = ratio
         llr[1, pixel] = vegetation[p] - dry[p]
         smooth[pixel] = alike
@@ -314,8 +314,9 @@ def weigh_one_look(  # type: ignore[no-untyped-def]
     end,
     llr,
     smooth,
+    ceiling,
 ):
-    """Evidence of the pixels of one kind between two, into (2, pixels) ratios and (pixels,) flags.
+    """Evidence of the pixels of one kind between two, into (2, pixels) ratios, (pixels,) flags and ceilings.
 
     `groups`: first lane of water, of vegetation, of dry, and the end.
     """
@@ -335,4 +336,4 @@ def weigh_one_look(  # type: ignore[no-untyped-def]
         bare[0] = levels[bare_lane]
         for state in range(3):
             state_level(levels, groups[state], groups[state + 1], states[state], work[1])
-        write_ratios(states[0], states[1], states[2], bare, holds, cover, pixels, count, llr, smooth)
+        write_ratios(states[0], states[1], states[2], bare, holds, cover, pixels, count, llr, smooth, ceiling)

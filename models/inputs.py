@@ -172,7 +172,7 @@ def decibels(power: Float) -> Float:
 
 
 def _evidence_channels(look: Look) -> dict[str, Float]:
-    return dict(zip(("evidence_water", "evidence_vegetation"), look.evidence.llr, strict=True))
+    return dict(zip(("evidence_water", "evidence_vegetation"), look.evidence.held, strict=True))
 
 
 def _measured(look: Look) -> dict[str, Float]:

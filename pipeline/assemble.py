@@ -108,7 +108,7 @@ def _witnesses(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, at: A
     evidence = [
         look.evidence if (look := looks.get(sensor)) else blind(sensor, inside.shape, at) for sensor in job.sensors
     ]
-    values = np.concatenate([to_file_units(one.llr, KINDS["evidence"], one.observed & inside) for one in evidence])
+    values = np.concatenate([to_file_units(one.held, KINDS["evidence"], one.observed & inside) for one in evidence])
     names = [f"{one.sensor} {state} : dry" for one in evidence for state in ("open water", "flooded vegetation")]
     reasons = np.stack([np.where(inside, one.reasons, 0) for one in evidence])
     layers = {

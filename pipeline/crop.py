@@ -45,6 +45,7 @@ def _evidence(evidence: Evidence, halo: int) -> Evidence:
     return replace(
         evidence,
         llr=crop(evidence.llr, halo),
+        ceiling=None if evidence.ceiling is None else crop(evidence.ceiling, halo),
         observed=crop(evidence.observed, halo),
         reasons=crop(evidence.reasons, halo),
     )

@@ -78,6 +78,7 @@ def weigh(
         evidence=replace(
             weighed[0],
             llr=_pick([evidence.llr for evidence in weighed], chosen),
+            ceiling=_ceiling(weighed, chosen),
             observed=observed,
             reasons=_pick([evidence.reasons for evidence in weighed], chosen),
         ),
@@ -131,6 +132,7 @@ def nearest(looks: Sequence[SensorLook]) -> tuple[Evidence, Bundle]:
     evidence = replace(
         first.evidence,
         llr=_pick([look.evidence.llr for look in looks], chosen),
+        ceiling=_ceiling([look.evidence for look in looks], chosen),
         observed=observed,
         reasons=_pick([look.evidence.reasons for look in looks], chosen),
     )
@@ -172,6 +174,13 @@ def _pick(arrays: Sequence[NDArray[Kind]], chosen: NDArray[np.int64]) -> NDArray
     for index, array in enumerate(arrays[1:], start=1):
         result[..., chosen == index] = array[..., chosen == index]
     return result
+
+
+def _ceiling(found: Sequence[Evidence], chosen: NDArray[np.int64]) -> Float | None:
+    if all(evidence.ceiling is None for evidence in found):
+        return None
+    free = np.full(chosen.shape, np.inf, dtype=np.float32)
+    return _pick([free if evidence.ceiling is None else evidence.ceiling for evidence in found], chosen)
 
 
 def _picked(bundles: Sequence[Bundle], chosen: NDArray[np.int64]) -> Bundle:
