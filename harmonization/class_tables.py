@@ -39,6 +39,8 @@ _NOISE_SHIFT, _NOISE_FIRST, _NOISE_COUNT = NOISE_AXIS.shift, NOISE_AXIS.first, N
 _NOISE_LOW, _NOISE_HIGH = NOISE_AXIS.low, NOISE_AXIS.high
 _RUN = 256
 """Pixels whose cells are taken together: along a line they hardly differ."""
+_TIGHT = 8
+"""Cells between the first and the last of a run up to which all between them count as used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,5 +129,13 @@ def _cells_used(angle: Float, noise: Float) -> NDArray[np.bool_]:
             first_column, last_column = min(first_column, column), max(last_column, column)
         if same_noise:
             first_column, last_column = 0, -1
-        used[first_row : last_row + 2, first_column : last_column + 2] = last_row >= 0
+        if (last_row - first_row) * (last_column - first_column) <= _TIGHT:
+            used[first_row : last_row + 2, first_column : last_column + 2] = last_row >= 0
+            continue
+        for index in range(count):
+            theta = angle[0 if same_angle else start + index]
+            if theta == theta:
+                row = int((min(max(theta, _FIRST_ANGLE), _LAST_ANGLE) - _FIRST_ANGLE) / _STEP)
+                column = (bits[index] >> _NOISE_SHIFT) - _NOISE_FIRST
+                used[row : row + 2, column : column + 2] = True
     return used

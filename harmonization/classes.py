@@ -16,7 +16,7 @@ REFERENCE_ANGLE = 38.5
 FITTED_ANGLES = (27.0, 48.0)
 """Degrees between which the straight lines of the class means hold (Bauer-Marschallinger 2022 for water)."""
 EXTRAPOLATION_STD = 0.5
-"""dB a degree outside of them by which a class mean may be off."""
+"""dB a degree outside of them by which a class mean may be off [M]."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def pixels(band: Band, looks: float, count: int, seed: int, **told: Any) -> Rada
     """Levels from under the noise to the brightest, in both polarizations, some in one only, at all fitted angles."""
     rng = np.random.default_rng(seed)
     names = ("VV", "VH") if band == "C" else ("HH", "HV")
-    noise = {name: (10 ** (rng.uniform(-26.0, -23.0, (1, count)) / 10)).astype(np.float32) for name in names}
+    noise = {name: (10 ** (rng.uniform(-25.3, -24.7, (1, count)) / 10)).astype(np.float32) for name in names}
     if told.pop("one_floor", False):
         noise = dict.fromkeys(names, 10**-2.5)  # type: ignore[arg-type]
     level = {name: 10 ** (rng.uniform(-36.0, 1.0, (1, count)) / 10) + noise[name] for name in names}
@@ -38,7 +38,7 @@ def pixels(band: Band, looks: float, count: int, seed: int, **told: Any) -> Rada
         "band": band,
         "power": power,
         "quantity": "gamma0",
-        "angle": rng.uniform(27.0, 48.0, (1, count)).astype(np.float32),
+        "angle": (rng.choice([27.0, 33.2, 38.4, 43.1, 47.0], (1, count)) + rng.random((1, count))).astype(np.float32),
         "angle_range": (30.0, 45.0),
         "noise": noise,
         "denoised": False,
