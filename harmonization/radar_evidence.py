@@ -62,9 +62,9 @@ def weigh_radar(
     `LandCover`; None: the mixtures of no map. `history`: how many looks `before` is the mean of, and how they varied;
     None: it is one look. Pixels whose angle is unknown are marginalized over the mode's range and flagged; dark pixels
     that could be smooth dry ground too are flagged, and their evidence has a ceiling near zero; angles outside of 27 to
-    48 degrees are flagged, and there the classes are the wider the farther out. `threads` share the pixels; the result is the same
-    bytes for any number. Source of the method: Bauer-Marschallinger 2022 (RS 14(15):3673) for the Bayesian water
-    decision, widened here to three states, any band, speckle, noise and land-cover mixtures.
+    48 degrees are flagged, and there the classes are the wider the farther out. `threads` share the pixels; the result
+    is the same bytes for any number. Source of the method: Bauer-Marschallinger 2022 (RS 14(15):3673) for the Bayesian
+    water decision, widened here to three states, any band, speckle, noise and land-cover mixtures.
     """
     kind = _kinds(during)
     weighing = _Weighing(during, _codes(cover), threads)

@@ -69,19 +69,19 @@ class Sample:
         return float(logsumexp([math.log(s) + self.density(name) for name, s in shares(state, cover).items()]))
 
 
-def ratios(
-    water: float, vegetation: float, dry: float, bare: float, share: float, hold: bool
-) -> tuple[float, float, bool]:
+Told = tuple[float, float, bool, float]
+"""Nats for open water and for flooded vegetation, the smooth-dry flag, and the held nats for open water."""
+
+
+def ratios(water: float, vegetation: float, dry: float, bare: float, share: float, hold: bool) -> Told:
     ratio = water - dry
     alike = abs(ratio) < 2.0 and bare + math.log(share) > dry - math.log(2.0)
     held = min(ratio, max(water - bare, 0.0)) if hold else ratio
-    return held, vegetation - dry, alike or ratio - held > 0.05
+    return ratio, vegetation - dry, alike or ratio - held > 0.05, held
 
 
-def one_look(
-    during: RadarBundle, at: tuple[int, int], cover: LandCover = LandCover.UNKNOWN
-) -> tuple[float, float, bool]:
-    """Nats for open water and for flooded vegetation, and the smooth-dry flag, of one pixel."""
+def one_look(during: RadarBundle, at: tuple[int, int], cover: LandCover = LandCover.UNKNOWN) -> Told:
+    """What one look says of one pixel."""
     now = Sample(during, at)
     water, vegetation, dry = (now.mixture(state, cover) for state in ("open_water", "flooded_vegetation", "dry"))
     share = shares("dry", cover)["bare_dry"]
@@ -122,7 +122,7 @@ def two_looks(
     at: tuple[int, int],
     cover: LandCover = LandCover.UNKNOWN,
     history: PixelHistory | None = None,
-) -> tuple[float, float, bool]:
+) -> Told:
     """The same of a pair."""
     now, past = Sample(during, at), Sample(before, at)
     dates = 1 if history is None else int(history.count[at])
@@ -154,8 +154,6 @@ def two_looks(
     return ratios(water, vegetation, dry, bare, share, bool(held_covers(during)[cover]))
 
 
-def compared(
-    got: NDArray[np.float32], want: list[tuple[float, float, bool]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def compared(got: NDArray[np.float32], want: list[Told]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(2, n) nats found, and expected."""
     return got.reshape(2, -1).astype(np.float64), np.array([[w[0] for w in want], [w[1] for w in want]])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from slow_evidence import one_look, two_looks
+from slow_evidence import Told, one_look, two_looks
 
 from harmonization.bundle import Band, RadarBundle
 from harmonization.classes import BACKSCATTER, STATES, Backscatter
@@ -49,9 +49,10 @@ def pixels(band: Band, looks: float, count: int, seed: int, **told: Any) -> Rada
     return RadarBundle(**values | told)
 
 
-def check(got: Any, want: list[tuple[float, float, bool]], budget: float = BUDGET) -> None:
+def check(got: Any, want: list[Told], budget: float = BUDGET) -> None:
     np.testing.assert_allclose(got.llr[0, 0], [w[0] for w in want], rtol=0.0, atol=budget)
     np.testing.assert_allclose(got.llr[1, 0], [w[1] for w in want], rtol=0.0, atol=budget)
+    np.testing.assert_allclose(got.held[0, 0], [w[3] for w in want], rtol=0.0, atol=2 * budget)
     flagged = (got.reasons[0] & Reason.SMOOTH_DRY) > 0
     # At the edge of the flag a hundredth of a nat decides.
     assert (flagged != [w[2] for w in want]).mean() < 0.1
@@ -122,8 +123,8 @@ def test_dark_ground_in_a_forest_is_no_smooth_soil() -> None:
     }
     for cover in (LandCover.UNKNOWN, LandCover.BARE):
         assert (said[cover].reasons & Reason.SMOOTH_DRY).all()
-        assert (np.abs(said[cover].llr[0]) < 1.5).all()
-    assert (said[LandCover.FOREST].llr[0] > said[LandCover.BARE].llr[0] + 1.0).all()
+        assert (np.abs(said[cover].held[0]) < 1.5).all()
+    assert (said[LandCover.FOREST].held[0] > said[LandCover.BARE].held[0] + 1.0).all()
 
 
 @pytest.mark.parametrize("cover", list(LandCover))
