@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import RadarBundle
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 
 LEVELS = {"VV": (0.08, 0.012), "VH": (0.016, 0.0006)}
 """Mean power of land and water."""

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from harmonization.bundle import Band, Evidence, RadarBundle, copolar
 from harmonization.evidence import Belief, combine, contribution, state_probabilities
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.simulate.backscatter import BandName
 from harmonization.simulate.fields import random_stream
 from harmonization.simulate.grid import Grid, area_average

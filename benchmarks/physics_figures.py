@@ -19,7 +19,7 @@ from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE
 from harmonization.dielectric import soil_permittivity, water_permittivity
 from harmonization.evidence import Belief, doubt_states, relax_states
 from harmonization.incidence import class_mean
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.reasons import Reason
 from harmonization.scattering.canopy import OPAQUE_CROWN, LikePolarization, canopy
 from harmonization.scattering.soil import oh_1992

@@ -20,7 +20,7 @@ from harmonization.calibration import decibel
 from harmonization.class_means import intensity_level, power_level, water_priors
 from harmonization.classes import BACKSCATTER, STATES, Backscatter
 from harmonization.incidence import class_mean
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.simulate.ground import make_ground, truth_map
 from harmonization.simulate.radar import S1_LOOKS, S1_NOISE_DB, ground_gamma0, sentinel1_pass
 from harmonization.speckle import multilook

@@ -19,7 +19,7 @@ from harmonization.bundle import RadarBundle, copolar
 from harmonization.calibration import decibel, power_from_decibel
 from harmonization.classes import OVERLAP, Backscatter, overlap
 from harmonization.incidence import class_mean
-from harmonization.radar_samples import class_prior
+from harmonization.radar.priors import class_prior
 from harmonization.reasons import BLINDING
 from harmonization.speckle import log_speckle_bias, log_speckle_std
 

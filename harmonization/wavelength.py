@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from harmonization.bundle import Float, RadarBundle, copolar
 from harmonization.classes import BACKSCATTER, STATES
 from harmonization.incidence import class_mean
-from harmonization.radar_evidence import class_log_likelihoods
-from harmonization.radar_samples import class_prior
+from harmonization.radar.evidence import class_log_likelihoods
+from harmonization.radar.priors import class_prior
 from harmonization.reasons import BLINDING, Reason
 
 Mask = NDArray[np.bool_]

@@ -12,7 +12,7 @@ from harmonization.bundle import RadarBundle, copolar
 from harmonization.calibration import decibel, power_from_decibel
 from harmonization.class_means import WATER, intensity_level, power_level, water_priors
 from harmonization.classes import Backscatter
-from harmonization.radar_samples import class_prior
+from harmonization.radar.priors import class_prior
 from harmonization.thresholds import otsu_threshold
 
 

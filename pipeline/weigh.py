@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from catalogs.records import Sensor
 from harmonization.bundle import Bundle, Cover, Evidence, Float, OpticalBundle, RadarBundle
 from harmonization.evidence import Belief, contributions
-from harmonization.history import PixelHistory, past_of
 from harmonization.optical.evidence import weigh_optical
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
+from harmonization.radar.history import PixelHistory, past_of
 from harmonization.reasons import Reason
 
 Kind = TypeVar("Kind", bound=np.generic)

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from harmonization.bundle import RadarBundle
-from harmonization.class_lanes import held_covers
-from harmonization.class_tables import spread
-from harmonization.history import PixelHistory
 from harmonization.incidence import angle_nodes, class_mean
 from harmonization.land_cover import LandCover, shares
-from harmonization.likelihood import log_density
-from harmonization.pair_laws import (
+from harmonization.radar.class_lanes import held_covers
+from harmonization.radar.class_tables import spread
+from harmonization.radar.history import PixelHistory
+from harmonization.radar.likelihood import log_density
+from harmonization.radar.pair_laws import (
     DRAINED,
     ENHANCEMENT_STD,
     ENOUGH_DATES,
@@ -24,7 +24,7 @@ from harmonization.pair_laws import (
     TEMPORAL_STD,
     WATER_BEFORE,
 )
-from harmonization.radar_samples import class_prior, polarization_weight
+from harmonization.radar.priors import class_prior, polarization_weight
 from harmonization.speckle import log_speckle_bias, log_speckle_std
 
 FLOOR = 2.0**-12

@@ -20,7 +20,7 @@ from catalogs.formats.palsar2 import read_summary
 from catalogs.products import ingest
 from catalogs.records import Acquisition
 from harmonization.bundle import RadarBundle
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.reasons import Reason
 from pipeline.decode import decode
 from pipeline.radar_angle import angle_told

@@ -17,7 +17,7 @@ from harmonization.calibration import power_from_decibel
 from harmonization.class_means import SeenWater, intensity_level, seen_water, shrunk, water_priors
 from harmonization.classes import BACKSCATTER, STATES, Backscatter, overlap
 from harmonization.incidence import class_mean
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.reasons import Reason
 
 Image = NDArray[np.float64]

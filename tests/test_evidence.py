@@ -33,7 +33,7 @@ from harmonization.evidence import (
     state_probabilities,
     witness,
 )
-from harmonization.likelihood import log_density
+from harmonization.radar.likelihood import log_density
 from harmonization.reasons import Reason
 
 TIME = datetime(2024, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ from slow_evidence import Told, one_look, two_looks
 
 from harmonization.bundle import Band, RadarBundle
 from harmonization.classes import BACKSCATTER, STATES, Backscatter
-from harmonization.history import PixelHistory
 from harmonization.land_cover import LandCover, shares
-from harmonization.radar_evidence import class_log_likelihoods, weigh_radar
+from harmonization.radar.evidence import class_log_likelihoods, weigh_radar
+from harmonization.radar.history import PixelHistory
 from harmonization.reasons import Reason
 
 BUDGET = 0.01

@@ -39,11 +39,11 @@ from harmonization.evidence import (
 )
 from harmonization.geometry import gamma0_from_sigma0, sigma0_from_beta0, sigma0_from_gamma0
 from harmonization.incidence import cosine_power
-from harmonization.likelihood import likelihood_table
 from harmonization.optical.evidence import weigh_optical
 from harmonization.optical.indices import mndwi, ndwi
 from harmonization.optical.reflectance import reflectance_from_dn
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
+from harmonization.radar.likelihood import likelihood_table
 from harmonization.reasons import BLINDING, Reason
 from harmonization.scattering.canopy import optical_depth, water_cloud
 from harmonization.scattering.soil import oh_1992

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scenes import flags, hours_ago, plain, radar_bundle
 
-from harmonization.history import LEAST_SPREAD, past_of
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
+from harmonization.radar.history import LEAST_SPREAD, past_of
 from harmonization.reasons import Reason
 
 SHAPE = (3, 5)

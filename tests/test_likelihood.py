@@ -8,7 +8,7 @@ from conftest import Cases
 from scipy import integrate, stats
 
 from harmonization.calibration import decibel, power_from_decibel
-from harmonization.likelihood import FloatAxis, class_columns, intensity_axis, log_density
+from harmonization.radar.likelihood import FloatAxis, class_columns, intensity_axis, log_density
 
 NO_SPREAD = 1e-3
 """dB: the limit of a class whose mean is fixed."""

@@ -15,7 +15,7 @@ from catalogs.records import RasterLayer
 from harmonization.bundle import OpticalBundle, RadarBundle, copolar
 from harmonization.optical.evidence import weigh_optical
 from harmonization.optical.reflectance import SURFACE_HAZE, TOP_HAZE, rayleigh_reflectance
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.reasons import Reason
 from pipeline.decode import decode
 from pipeline.decode_radar import odd_pixels, radar_power

@@ -11,7 +11,7 @@ from scenes import NOON, evidence_of, flags, hours_ago, optical_bundle, plain, r
 
 from harmonization.bundle import Evidence, OpticalBundle, RadarBundle
 from harmonization.evidence import Belief
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.reasons import Reason
 from pipeline.weigh import Weighed, blind, settle, weigh
 

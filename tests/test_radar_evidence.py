@@ -20,9 +20,9 @@ from harmonization.calibration import power_from_decibel
 from harmonization.classes import BACKSCATTER, STATES
 from harmonization.evidence import combine, state_probabilities
 from harmonization.incidence import class_mean
-from harmonization.pair_laws import DRAINED, ENHANCEMENT_STD, FLOODED_FORM, TEMPORAL_STD, WATER_BEFORE
-from harmonization.radar_evidence import class_log_likelihoods, weigh_radar
-from harmonization.radar_samples import CROSS_POLAR_WEIGHT
+from harmonization.radar.evidence import class_log_likelihoods, weigh_radar
+from harmonization.radar.pair_laws import DRAINED, ENHANCEMENT_STD, FLOODED_FORM, TEMPORAL_STD, WATER_BEFORE
+from harmonization.radar.priors import CROSS_POLAR_WEIGHT
 from harmonization.reasons import Reason
 
 NOISE_DB = {"VV": -24.0, "VH": -25.0, "HH": -28.0, "HV": -33.0}

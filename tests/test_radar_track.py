@@ -22,7 +22,7 @@ from catalogs.records import Acquisition
 from harmonization.bundle import RadarBundle
 from harmonization.incidence import class_mean_valid
 from harmonization.orbit import ORBITS, Track, incidence_from_pass, reference_node
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.reasons import Reason
 from pipeline.decode import decode
 from pipeline.radar_angle import angle_on, angle_reasons, angle_told

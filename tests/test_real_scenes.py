@@ -14,7 +14,7 @@ from rasterio.warp import transform_bounds
 
 from catalogs.products import ingest
 from catalogs.records import Acquisition
-from harmonization.radar_evidence import class_log_likelihoods, weigh_radar
+from harmonization.radar.evidence import class_log_likelihoods, weigh_radar
 from harmonization.reasons import Reason
 from pipeline.align import align
 from pipeline.classify import NOT_OBSERVABLE, OUTSIDE

@@ -24,7 +24,7 @@ from harmonization.classes import BACKSCATTER, INDICES, OPTICAL_STATES, REFERENC
 from harmonization.dielectric import soil_permittivity, vegetation_permittivity, water_permittivity
 from harmonization.evidence import combine
 from harmonization.optical.evidence import weigh_optical
-from harmonization.radar_evidence import weigh_radar
+from harmonization.radar.evidence import weigh_radar
 from harmonization.reasons import Reason
 from harmonization.scattering.canopy import optical_depth, trunk_ground, water_cloud
 from harmonization.scattering.soil import oh_1992

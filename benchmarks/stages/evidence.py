@@ -14,7 +14,7 @@ from benchmarks.evidence_speed import look, plain
 from benchmarks.stages import Stage
 from harmonization.bundle import RadarBundle
 from harmonization.calibration import LookUpTable, look_up
-from harmonization.radar_evidence import in_parts, weigh_radar
+from harmonization.radar.evidence import in_parts, weigh_radar
 
 Array = NDArray[np.float32]
 THREADS = os.cpu_count() or 1

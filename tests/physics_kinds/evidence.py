@@ -12,7 +12,7 @@ from scipy.special import expit, gammaln, logit, logsumexp
 from harmonization import speckle_law
 from harmonization.calibration import power_from_decibel
 from harmonization.evidence import binary_witness, combine, doubt, state_probabilities
-from harmonization.likelihood import log_density
+from harmonization.radar.likelihood import log_density
 from models.parts.residual import bounded_residual
 from physics_kinds import Answer, Inputs, Kind
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Float, RadarBundle
-from harmonization.class_tables import LANES
 from harmonization.classes import OVERLAP, STATES, overlap
 from harmonization.land_cover import SMOOTH_SHARE, LandCover, shares
-from harmonization.radar_samples import class_prior
+from harmonization.radar.class_tables import LANES
+from harmonization.radar.priors import class_prior
 
 STATE_ORDER = ("open_water", "flooded_vegetation", "dry")
 LANE_NAMES = tuple(name for state in STATE_ORDER for name in STATES[state])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Float
-from harmonization.likelihood import FloatAxis, Table, class_columns, intensity_axis
+from harmonization.radar.likelihood import FloatAxis, Table, class_columns, intensity_axis
 from harmonization.speckle import log_speckle_std
 
 STD_RANGE = (0.5, 4.5)

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonization.class_tables import ANGLE_STEP, ANGLES, LANES, NOISE_AXIS
+from harmonization.radar.class_tables import ANGLE_STEP, ANGLES, LANES, NOISE_AXIS
 
 Float = NDArray[np.float32]
 Index = NDArray[np.int64]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Float, RadarBundle
-from harmonization.class_tables import channel_table
 from harmonization.incidence import angle_nodes
-from harmonization.likelihood import FloatAxis, Table
+from harmonization.radar.class_tables import channel_table
+from harmonization.radar.likelihood import FloatAxis, Table
 
 Kind = TypeVar("Kind")
 

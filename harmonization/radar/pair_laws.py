@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Float, RadarBundle
-from harmonization.class_lanes import GROUPS, LANE_NAMES, log_shares
-from harmonization.memory_table import STD_RANGE, MemoryTable, lattice_table, law_table, precision_axis
-from harmonization.radar_samples import class_prior
+from harmonization.radar.class_lanes import GROUPS, LANE_NAMES, log_shares
+from harmonization.radar.memory_table import STD_RANGE, MemoryTable, lattice_table, law_table, precision_axis
+from harmonization.radar.priors import class_prior
 from harmonization.speckle import log_speckle_bias, log_speckle_std
 
 TEMPORAL_STD = {"bare_dry": 2.5, "bare_wet": 2.5, "bare_rough_wet": 2.5, "grass_crop": 1.5, "forest": 0.7, "urban": 0.7}

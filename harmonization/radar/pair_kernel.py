@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from harmonization.class_tables import LANES
 from harmonization.classes import REFERENCE_ANGLE
-from harmonization.memory_table import FIRST_MEAN
-from harmonization.radar_kernel import (
+from harmonization.radar.class_tables import LANES
+from harmonization.radar.kernel import (
     _FIRST_ANGLE,
     _LAST_ANGLE,
     BLOCK,
@@ -25,6 +24,7 @@ from harmonization.radar_kernel import (
     state_level,
     write_ratios,
 )
+from harmonization.radar.memory_table import FIRST_MEAN
 
 MEMORIES = 16
 """Room for the laws that a past level leaves: one a dry class, one a flooded form that keeps its stand."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from harmonization.bundle import Float, Quantity, RadarBundle
 from harmonization.classes import EXTRAPOLATION_STD, FITTED_ANGLES, Backscatter
 from harmonization.incidence import class_mean
-from harmonization.likelihood import FloatAxis, Table, class_columns, intensity_axis
-from harmonization.radar_samples import class_prior, polarization_weight
+from harmonization.radar.likelihood import FloatAxis, Table, class_columns, intensity_axis
+from harmonization.radar.priors import class_prior, polarization_weight
 
 LANES = 16
 """Classes that a row has room for: one cache line of float32."""

@@ -15,15 +15,15 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonization import radar_kernel
 from harmonization.bundle import Cover, Evidence, Float, RadarBundle
-from harmonization.class_lanes import BARE_LANE, GROUPS, LANE_NAMES, held_covers, log_shares
-from harmonization.class_tables import LANES, node_angles
 from harmonization.classes import FITTED_ANGLES
-from harmonization.history import PixelHistory
 from harmonization.land_cover import LandCover
-from harmonization.pair_kernel import weigh_two_looks
-from harmonization.pair_laws import (
+from harmonization.radar.channels import channels_of, filled
+from harmonization.radar.class_lanes import BARE_LANE, GROUPS, LANE_NAMES, held_covers, log_shares
+from harmonization.radar.class_tables import LANES, node_angles
+from harmonization.radar.history import PixelHistory
+from harmonization.radar.pair_kernel import weigh_two_looks
+from harmonization.radar.pair_laws import (
     ENOUGH_DATES,
     FORMED,
     FORMS,
@@ -36,8 +36,7 @@ from harmonization.pair_laws import (
     no_planes,
     own_planes,
 )
-from harmonization.radar_channels import channels_of, filled
-from harmonization.radar_samples import polarization_weight
+from harmonization.radar.priors import polarization_weight
 from harmonization.reasons import BLINDING, Reason
 from harmonization.speckle import LOOKS_RANGE
 
@@ -98,7 +97,7 @@ def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[s
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
                 told = (*channels_of(bundle, part, known), bundle.denoised, len(part), kind.ravel(), wanted)
-                radar_kernel.class_densities(*told, 0, kind.size, nats)
+                kernel.class_densities(*told, 0, kind.size, nats)
         result |= {name: values.reshape(kind.shape) for name, values in zip(part, nats, strict=True)}
     return result
 
@@ -121,7 +120,7 @@ class _Weighing:
             if (kind == wanted).any():
                 now = (*channels_of(self.during, LANE_NAMES, known), self.during.denoised)
                 shared = (*now, GROUPS, BARE_LANE, log_shares(), self.holds, self.codes, kind.ravel(), wanted)
-                self._run(radar_kernel.weigh_one_look, shared)
+                self._run(kernel.weigh_one_look, shared)
 
     def pair(self, before: RadarBundle, history: PixelHistory | None, dates: int, kind: Codes) -> None:
         """Weigh the pixels whose past is a mean of so many dates by both looks."""

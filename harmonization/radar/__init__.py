@@ -1,0 +1,1 @@
+"""Radar evidence: from power to nats, one look or a pair, all classes in one compiled pass."""
