@@ -22,6 +22,7 @@ from harmonization.radar.channels import channels_of, filled
 from harmonization.radar.class_lanes import BARE_LANE, GROUPS, LANE_NAMES, held_covers, log_shares
 from harmonization.radar.class_tables import LANES, node_angles
 from harmonization.radar.history import PixelHistory
+from harmonization.radar.kernel import class_densities, weigh_one_look
 from harmonization.radar.pair_kernel import weigh_two_looks
 from harmonization.radar.pair_laws import (
     ENOUGH_DATES,
@@ -97,7 +98,7 @@ def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[s
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
                 told = (*channels_of(bundle, part, known), bundle.denoised, len(part), kind.ravel(), wanted)
-                kernel.class_densities(*told, 0, kind.size, nats)
+                class_densities(*told, 0, kind.size, nats)
         result |= {name: values.reshape(kind.shape) for name, values in zip(part, nats, strict=True)}
     return result
 
@@ -120,7 +121,7 @@ class _Weighing:
             if (kind == wanted).any():
                 now = (*channels_of(self.during, LANE_NAMES, known), self.during.denoised)
                 shared = (*now, GROUPS, BARE_LANE, log_shares(), self.holds, self.codes, kind.ravel(), wanted)
-                self._run(kernel.weigh_one_look, shared)
+                self._run(weigh_one_look, shared)
 
     def pair(self, before: RadarBundle, history: PixelHistory | None, dates: int, kind: Codes) -> None:
         """Weigh the pixels whose past is a mean of so many dates by both looks."""
