@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from harmonization import three_states
 from harmonization.bundle import Evidence
 from harmonization.reasons import Reason, doubt_of
 from harmonization.terrain import prior_log_odds
@@ -153,14 +152,20 @@ def doubt_states(llr: Array, crossover: ArrayLike) -> Array:
     would tie: what a sensor knows of water against vegetation would be lost.
     """
     share = np.minimum(np.asarray(crossover, dtype=np.float64), UNINFORMATIVE)  # beyond, its negative would speak
-    return three_states.mixed(llr, np.maximum(1.0 - 1.5 * share, 0.0), 0.5 * share, np.ones(3))
+    return _mixed(llr, np.maximum(1.0 - 1.5 * share, 0.0), 0.5 * share, np.ones(3))
+
+
+def _mixed(llr: Array, stay: Real, stray: Real, shares: Real) -> Array:
+    from harmonization.three_states import mixed  # numba takes half a second: a plan does without
+
+    return mixed(llr, stay, stray, shares)
 
 
 def relax_states(llr: Array, hours: ArrayLike, belief: Belief) -> Array:
     """`relax` for three states at once: the state then was the state now, or (1 - rho) any state by its prior."""
     shares = np.array([1.0 - belief.water - belief.vegetation, belief.water, belief.vegetation])
     ago = -np.abs(np.asarray(hours, dtype=np.float64)) / belief.memory_hours
-    return three_states.mixed(llr, np.exp(ago), -np.expm1(ago), shares)
+    return _mixed(llr, np.exp(ago), -np.expm1(ago), shares)
 
 
 def stand_support(vegetation: Array, stationary: float, step: int) -> Array:

@@ -299,18 +299,11 @@ def test_noise_floor_comes_from_the_product(floods: dict[Sentinel1, Path], tmp_p
 
 def test_prepare_takes_the_products_noise(floods: dict[Sentinel1, Path], tmp_path: Path) -> None:
     map_flood(job(floods["safe"], tmp_path, methods=["physics"]), tmp_path / "run")
-    text = (tmp_path / "run" / "prepared.json").read_text()
-    levels = [entry for entry in _dicts(json.loads(text)) if set(entry) == {"VV", "VH"}]
-    assert len(levels) == 2
-    for entry in levels:
+    prepared = json.loads((tmp_path / "run" / "prepared.json").read_text())["prepared"]
+    assert len(prepared["noise_db"]) == 2
+    for entry in prepared["noise_db"].values():
         assert entry["VV"] == pytest.approx(S1_NOISE_DB["VV"], abs=0.1)
         assert entry["VH"] == pytest.approx(S1_NOISE_DB["VH"], abs=0.1)
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, dict):
-        return []
-    return [value, *(found for inner in value.values() for found in _dicts(inner))]
 
 
 def test_item_is_valid_and_has_no_invented_projection(floods: dict[Sentinel1, Path], shared: Path) -> None:

@@ -35,6 +35,8 @@ from harmonization.simulate.swath import (
     simulate_grd,
 )
 from pipeline.decode import decode
+from pipeline.decode_radar import radar_power
+from pipeline.radar_noise import noise_of
 from pipeline.swath import incidence_on
 from pipeline.swath_border import border_in
 from pipeline.swath_geometry import annotated_geometry, positions, within
@@ -127,8 +129,18 @@ def test_a_part_has_the_noise_of_the_whole(passes: dict[str, Acquisition], event
 def test_noise_moves_with_the_terrain(passes: dict[str, Acquisition], event: Event, terrain: RasterLayer) -> None:
     """With known heights the noise is that of the samples which are taken."""
     scene, box = passes[NEW], geobox(event.grid)
-    flat, placed = (np.asarray(look(scene, box, *told).noise["VV"]) for told in ((), (terrain,)))
+    heights = (radar_power(scene, box, science(), told).height for told in ((), (terrain,)))
+    flat, placed = (np.asarray(noise_of(scene, box, S1_NOISE_DB, height)["VV"]) for height in heights)
     assert 0 < np.abs(decibel(placed) - decibel(flat)).max() < 0.5
+
+
+def test_noise_is_flattened_as_its_power_is(passes: dict[str, Acquisition], event: Event, terrain: RasterLayer) -> None:
+    scene, box = passes[NEW], geobox(event.grid)
+    aligned = radar_power(scene, box, science(), (terrain,))
+    assert aligned.facets is not None
+    ratio = look(scene, box, terrain).noise["VV"] / noise_of(scene, box, S1_NOISE_DB, aligned.height)["VV"]
+    seen = np.isfinite(aligned.facets.factor)
+    np.testing.assert_allclose(ratio[seen], aligned.facets.factor[seen], rtol=1e-5)
 
 
 @pytest.mark.parametrize("quantity", ["sigma_nought", "beta_nought"])

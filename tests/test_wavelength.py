@@ -241,10 +241,10 @@ def test_the_decision_of_physics_does_not_read_levels_at_all() -> None:
     # Same evidence over levels 20 dB apart: the same map.
     shape = (3, 4)
     water = np.linspace(-4.0, 4.0, 12, dtype=np.float32).reshape(shape)
-    maps = []
+    maps, prior = [], np.ascontiguousarray(np.broadcast_to(Belief().log_odds[:, None, None], (2, *shape)))
     for level in (0.3, 0.003):
         bundle = radar_bundle({"VV": plain(shape, level)})
-        maps.append(by_physics({"sentinel-1": look_of("sentinel-1", bundle, water)}, Belief(), shape))
+        maps.append(by_physics({"sentinel-1": look_of("sentinel-1", bundle, water)}, prior))
     assert maps[0].states is not None
     np.testing.assert_array_equal(maps[0].states, maps[1].states)
 
