@@ -82,13 +82,15 @@ def evidence_of_one_look() -> Figure:
         told = weigh_radar("radar", one_row(band, polarization, noise_db))
         axis.plot(LEVELS, told.llr[0, 0], color=COLOURS["open_water"], label="open water : dry")
         axis.plot(LEVELS, told.llr[1, 0], color=COLOURS["flooded_forest"], label="flooded vegetation : dry")
+        if told.ceiling is not None:
+            axis.plot(LEVELS, told.held[0, 0], color=COLOURS["open_water"], ls=":", label="open water : dry, as used")
         smooth = (told.reasons[0] & Reason.SMOOTH_DRY) > 0
         axis.fill_between(LEVELS, -14, 14, where=smooth, color="#999999", alpha=0.35, lw=0, label="SMOOTH_DRY")
         axis.axhline(0.0, color="black", lw=0.5)
         axis.axvline(noise_db, color="black", lw=0.5, ls="--")
         axis.set_ylim(-10, 8)
         label(axis, f"{band}-{polarization}", "gamma0 with noise (dB)", "evidence (nat)" if band == "C" else "")
-    axes[0].legend(fontsize=6, loc="lower left")
+    axes[1].legend(fontsize=6, loc="lower left")
     return figure
 
 
