@@ -90,6 +90,7 @@ def planned(scene: Acquisition, box: GeoBox) -> Plan:
 
 
 @needs_sarsen
+@pytest.mark.integration
 def test_sarsen_and_facets_agree_on_a_slope(
     scene: Acquisition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
