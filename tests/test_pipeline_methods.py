@@ -407,10 +407,12 @@ def test_share_of_flagged_pixels_is_told() -> None:
     look = c_band(0.01)
     reasons = flags(SHAPE)
     reasons[0] = Reason.UNKNOWN_ANGLE
+    reasons[0, 0] = Reason.OUTSIDE_MODEL
     evidence = evidence_of("sentinel-1", plain(SHAPE, 0.0), reasons=reasons)
     look = look.__class__(**vars(look) | {"evidence": evidence})
     fact = unit_layers(by_name(look)).facts["overbank:sensors"]["sentinel-1"]
-    assert fact["unknown_angle_share"] == 0.5
+    assert fact["unknown_angle_share"] == pytest.approx(0.5 - fact["outside_model_share"])
+    assert fact["outside_model_share"] > 0.0
     assert fact["smooth_dry_share"] == 0.0
     assert fact["observed_share"] == 1.0
     assert fact["change_detection"] is False
