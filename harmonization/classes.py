@@ -14,7 +14,7 @@ import numpy as np
 REFERENCE_ANGLE = 38.5
 """Degrees of incidence at which the means hold."""
 FITTED_ANGLES = (27.0, 48.0)
-"""Degrees between which the straight lines of the class means hold (Bauer-Marschallinger 2022 for water)."""
+"""Degrees between which class means are straight lines: those of the water line (Bauer-Marschallinger 2022 [V])."""
 EXTRAPOLATION_STD = 0.5
 """dB a degree outside of them by which a class mean may be off [M]."""
 

@@ -13,15 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from harmonization.bundle import Quantity
 from harmonization.calibration import decibel
-from harmonization.classes import REFERENCE_ANGLE, Backscatter
+from harmonization.classes import FITTED_ANGLES, REFERENCE_ANGLE, Backscatter
 
 Model = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """sigma0 in linear power by angle in degrees."""
 Validity = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 """Whether a model holds, by angle in degrees."""
 
-LINE_RANGE = (27.0, 48.0)
-"""Degrees between which class means are straight lines: the range of the water line (Bauer-Marschallinger 2022 [V])."""
 COSINE_REACH = 10.0
 """Degrees from the reference within which a cosine power is used (physics note, section 4 [M])."""
 ANGLE_NODES = 5
@@ -40,7 +38,7 @@ def class_mean(prior: Backscatter, incidence: ArrayLike, quantity: Quantity) -> 
 def class_mean_valid(incidence: ArrayLike) -> NDArray[np.bool_]:
     """Where `class_mean` holds: 27 to 48 degrees. False where the angle is NaN."""
     angle = np.asarray(incidence, dtype=np.float64)
-    return np.asarray((angle >= LINE_RANGE[0]) & (angle <= LINE_RANGE[1]))
+    return np.asarray((angle >= FITTED_ANGLES[0]) & (angle <= FITTED_ANGLES[1]))
 
 
 def model_ratio(model: Model, incidence: ArrayLike, reference: float = REFERENCE_ANGLE) -> NDArray[np.float64]:
@@ -68,7 +66,7 @@ def class_mean_by_model(
     At the ends both meet, so that no pixel jumps. `model` as of `model_ratio`; NaN where it gives no positive power.
     """
     angle = np.asarray(incidence, dtype=np.float64)
-    end = np.clip(angle, *LINE_RANGE)
+    end = np.clip(angle, *FITTED_ANGLES)
     line = prior.mean + prior.slope * (end - REFERENCE_ANGLE)
     beyond = np.where(angle == end, 0.0, model_ratio(model, angle) - model_ratio(model, end))
     return _as_quantity(line + beyond, angle, quantity)

@@ -31,7 +31,8 @@ class Reason(IntFlag):
     SUN_GLINT = 8192
     """The sun may mirror itself in water here: optical evidence counts for less."""
     OUTSIDE_MODEL = 16384
-    """Angle, slope or roughness outside of the range in which the models hold: the evidence counts for less."""
+    """Incidence outside of the range of the class means, whose spread grows there so that evidence weakens by itself;
+    or a slope too steep for facets, which is flagged only."""
     DARK = 32768
     """Too dark for its classification to name: shadow or water. Optical evidence counts for less."""
 

@@ -130,6 +130,9 @@ def _harmonized(job: Job, prior: Float, looks: Mapping[Sensor, SensorLook], insi
         found = Harmonized.unseen(inside.shape)
         if sensor in looks and isinstance(bundle := looks[sensor].bundle, RadarBundle):
             found = harmonize(bundle, prior)
+            found = replace(
+                found, valid=found.valid & looks[sensor].evidence.observed
+            )  # not under snow that optics saw
         values += [to_file_units(one, kind, found.valid & inside) for one in (found.level, found.std)]
         names += [f"{sensor} C-VV-equivalent sigma0", f"{sensor} standard deviation"]
     return layer("harmonized", np.stack(values), tuple(names))
@@ -189,7 +192,7 @@ def _fact(look: SensorLook, inside: Mask) -> dict[str, Any]:
     if isinstance(look.bundle, OpticalBundle):
         return fact | {"cloud_test": look.bundle.cloud_test}
     flags = look.evidence.reasons[seen]
-    for reason in (Reason.UNKNOWN_ANGLE, Reason.SMOOTH_DRY):
+    for reason in (Reason.UNKNOWN_ANGLE, Reason.SMOOTH_DRY, Reason.OUTSIDE_MODEL):
         share = float((flags & np.uint16(reason) != 0).mean()) if flags.size else 0.0
         fact[f"{reason.name.lower()}_share"] = round(share, 4)  # type: ignore[union-attr]
     return fact | {"looks": look.bundle.looks, "change_detection": look.before is not None}

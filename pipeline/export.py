@@ -113,6 +113,8 @@ def _asset(name: str, layer: Layer, path: Path) -> pystac.Asset:
     }
     if kind.classes is not None:
         fields["classification:classes"] = _classes(kind.classes)
+    if kind.bits:
+        fields["classification:bitfields"] = [_bitfield(bit, name) for bit, name in enumerate(kind.bits) if name]
     return pystac.Asset(
         href=f"./{name}.tif", title=kind.title, media_type=pystac.MediaType.COG, roles=[kind.role], extra_fields=fields
     )
@@ -123,6 +125,11 @@ def _classes(classes: Classes) -> list[dict[str, Any]]:
         {"value": code, "name": name, "description": text, "color_hint": colour.removeprefix("#")[:6].upper()}
         for code, (name, text, colour) in classes.items()
     ]
+
+
+def _bitfield(bit: int, name: str) -> dict[str, Any]:
+    classes = [{"value": 0, "description": "no"}, {"value": 1, "description": name.replace("_", " ")}]
+    return {"name": name, "offset": bit, "length": 1, "classes": classes}
 
 
 def publish_run(run: Path, items: Mapping[str, dict[str, Any]], title: str) -> None:

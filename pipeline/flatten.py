@@ -25,6 +25,7 @@ from harmonization.layover_shadow import cast_layover_shadow, halo_pixels
 from harmonization.reasons import Reason
 from pipeline.ground import elevation_on
 from pipeline.radar_angle import angle_on
+from pipeline.radar_track import pass_angle
 from pipeline.swath_terrain import datum_offset, swaths_of
 
 Array = NDArray[np.float32]
@@ -105,6 +106,18 @@ def flattened(bundle: RadarBundle, facets: Facets) -> RadarBundle:
         noise={name: (noise * level).astype(np.float32) for name, noise in bundle.noise.items()},
         reasons=known | facets.reasons,
     )
+
+
+def flattening_told(scene: Acquisition, box: GeoBox, elevation: Sequence[RasterLayer]) -> str:
+    """How the power of a radar acquisition was flattened for terrain, in words for the item."""
+    angle = scene.angle_source in ("layer", "annotation") or pass_angle(scene) is not None
+    if elevation and angle and look_azimuth_on(scene, box, tuple(elevation)) is not None:
+        return "by facets of the elevation"
+    if scene.quantity == "sigma0":
+        return "none: sigma0 of the ellipsoid"
+    if swaths_of(scene.layers[copolar(scene.layers)]):
+        return "none: gamma0 of the ellipsoid"
+    return "before it was decoded: gamma0 of the terrain"
 
 
 def look_azimuth_on(scene: Acquisition, box: GeoBox, elevation: tuple[RasterLayer, ...]) -> float | None:

@@ -36,8 +36,14 @@ def _no_number(value: object) -> object:
 Moment = Annotated[date | datetime, BeforeValidator(_no_number)]
 CollectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """Id of an ancillary collection: no dot and no slash, so that it is no path."""
-GROUND_FIELDS = ("reference_water", "elevation", "drainage", "land_cover")
-"""Fields that name a raster or an ancillary collection of the catalog."""
+GROUND_EXAMPLES = {
+    "reference_water": "jrc-gsw",
+    "elevation": "cop-dem-glo-30",
+    "drainage": "glo-30-hand",
+    "land_cover": "esa-worldcover",
+}
+"""By field that names a raster or an ancillary collection of the catalog: such a collection."""
+GROUND_FIELDS = tuple(GROUND_EXAMPLES)
 COMPUTED, NO_DRAINAGE = "computed", "none"
 """What `drainage` may say beside these."""
 
@@ -144,7 +150,10 @@ class Job(Record):
     @model_validator(mode="after")
     def _layers_have_their_sensor(self) -> Self:
         if "harmonized" in self.extra_layers and not set(self.sensors) & set(RADARS):
-            raise ValueError(f"extra_layers: 'harmonized' is of radars, and none is among the sensors {self.sensors}")
+            raise ValueError(
+                f"extra_layers: 'harmonized' is of radars, and none is among the sensors {list(self.sensors)}; add one "
+                f"of {list(RADARS)}, or leave the field out"
+            )
         return self
 
     @property
@@ -231,7 +240,10 @@ def _remedy(error: Any, field: str) -> str:
         return str(error["ctx"]["error"])
     if field in GROUND_FIELDS:
         more = f", nor {COMPUTED!r} or {NO_DRAINAGE!r}" if field == "drainage" else ""
-        return f"{field}: {found!r} is neither a raster nor the id of a collection (jrc-gsw, cop-dem-glo-30){more}"
+        return f"{field}: {found!r} is neither a raster nor the id of a collection ({GROUND_EXAMPLES[field]}){more}"
     if field == "area":
         return f"area: {found!r} is not a box [west, south, east, north] in degrees nor a GeoJSON or GeoPackage file"
+    if error["type"] == "tuple_type":
+        written = f"{found}, {found}" if field in ("during", "before") else found
+        return f"{field}: {found} is no list; write [{written}]"
     return f"{field}: {error['msg'].lower()} (found {found!r})"

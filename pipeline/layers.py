@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harmonization.reasons import Reason
+
 FLOOD_CLASSES: dict[int, tuple[str, str, str]] = {
     0: ("dry", "Dry", "#f5f1e6"),
     1: ("open_water_flood", "Open-water flood", "#2166ac"),
@@ -35,6 +37,10 @@ YES_NO: dict[int, tuple[str, str, str]] = {
     255: ("not_observed", "Not observed", "#00000000"),
 }
 Classes = dict[int, tuple[str, str, str]]
+REASON_BITS = tuple((reason.name or "").lower() for reason in Reason)
+"""Of `exclusion`, from the lowest bit."""
+SEEN_BITS = ("c_band", "l_band", "optical", "", "c_band_before", "l_band_before", "optical_before")
+"""Of `observed_by`; a bit without a name is not used."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class LayerKind:
     unit: str = ""
     scale: float = 1.0
     classes: Classes | None = None
+    bits: tuple[str, ...] = ()
+    """What each bit means, the lowest first."""
     overviews: Literal["mode", "average", "nearest"] = "average"
     role: str = "data"
 
@@ -84,12 +92,18 @@ KINDS: dict[str, LayerKind] = {
         "Sensors that saw: bits 1 C, 2 L, 4 optical during; 16 C, 32 L, 64 optical before",
         "uint8",
         None,
+        bits=SEEN_BITS,
         overviews="nearest",
         role="metadata",
     ),
     "age": LayerKind("Hours between the last look and t*", "uint8", 255, unit="h", role="metadata"),
     "exclusion": LayerKind(
-        "Why a sensor says nothing or less: bits of the reasons", "uint16", None, overviews="nearest", role="metadata"
+        "Why a sensor says nothing or less: bits of the reasons",
+        "uint16",
+        None,
+        bits=REASON_BITS,
+        overviews="nearest",
+        role="metadata",
     ),
     "ndwi": LayerKind("Normalized difference water index", "int16", -32768, scale=0.0001),
     "harmonized": LayerKind(

@@ -59,6 +59,8 @@ def flatten_plan(plan: Plan, folder: Path, said: Said) -> Plan:
     fit it; PipelineError, which names the product, where sarsen fails.
     """
     grd = [scene for scene in plan.during + plan.before if swaths_of(scene.layers[copolar(scene.layers)])]
+    if not grd:
+        said("nothing to do: no scene is Sentinel-1 GRD in radar geometry")
     if grd and importlib.util.find_spec("sarsen") is None:
         raise JobError("flattening: sarsen is not installed; pip install 'overbank[mountains]', or write facet")
     found = {scene.id: _flattened(scene, plan, folder, said) for scene in grd}

@@ -24,6 +24,7 @@ from pipeline.grid import windows
 from pipeline.ground import factor_on, land_cover_on
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit, touching
+from pipeline.radar_noise import DEFAULT_NOISE_DB
 from pipeline.read import seen_share
 from pipeline.scene_water import SceneWater, scene_water
 from pipeline.science import Science
@@ -41,8 +42,6 @@ SAMPLED_UNITS = 64
 CANDIDATES = 400
 """Windows looked at coarsely at most, to find where there is data."""
 ENOUGH_SEEN = 0.5
-DEFAULT_NOISE_DB = -28.0
-"""Where neither product nor collection gives a noise floor [M]."""
 DARKEST_SHARE = 1.0
 """Percentile of power taken for the noise floor where a product gives none and is darker than the default."""
 

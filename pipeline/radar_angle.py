@@ -62,7 +62,8 @@ def angle_reasons(angle: Array | None, box: GeoBox) -> Flags:
 def angle_told(scene: Acquisition) -> str:
     """Where the angle of a radar acquisition comes from, in words for the item."""
     if scene.angle_source == "layer":
-        return "a layer of the product, or of another pass of its track"
+        lenders = sorted({raster.item for raster in scene.layers["angle"]} - {scene.id, *scene.slices})
+        return f"a layer of {', '.join(lenders)}, of the same track" if lenders else "a layer of the product"
     if scene.angle_source == "annotation":
         return "the product's annotation"
     found = pass_angle(scene)

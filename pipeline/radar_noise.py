@@ -14,6 +14,9 @@ from pipeline.swath import noise_on
 
 Array = NDArray[np.float32]
 
+DEFAULT_NOISE_DB = -28.0
+"""Where neither product nor collection gives a noise floor [M]."""
+
 
 def noise_of(
     scene: Acquisition, box: GeoBox, noise_db: Mapping[str, float], height: Array | None

@@ -22,6 +22,7 @@ from pipeline.classify import reference_from_before
 from pipeline.clock import StageClock
 from pipeline.crop import crop, crop_look, crop_method
 from pipeline.export import export_unit
+from pipeline.flatten import flattening_told
 from pipeline.grid import SNAP, inside, lattice_origin
 from pipeline.ground import Ground, elevation_on, ground_facts, land_cover_on, prior_on, water_on
 from pipeline.job import Job
@@ -149,6 +150,8 @@ def _layers(
     if cover is not None:
         known = (crop(cover, halo) != LandCover.UNKNOWN) & within
         facts["overbank:land_cover_known_share"] = round(float(known.sum() / max(within.sum(), 1)), 4)
+    radar = [scene for scene in unit.scenes if scene.kind == "radar"]
+    facts["overbank:flattening"] = {scene.id: flattening_told(scene, unit.box, setting.elevation) for scene in radar}
     if height is not None:
         facts["overbank:plausibility"] = plausibility_sums(maps, height, halo, within)
     return replace(made, facts=facts)

@@ -20,14 +20,14 @@ from harmonization.calibration import decibel
 from harmonization.classes import BACKSCATTER, REFERENCE_ANGLE, Backscatter
 from harmonization.geometry import sigma0_from_gamma0
 from harmonization.land_cover import LandCover
+from harmonization.reasons import BLINDING, Reason
 from harmonization.slope import LEAST_ORBITS, PRIOR_ERROR, SlopeEstimate, estimate_slope
 from harmonization.speckle import log_speckle_std
-from pipeline.decode_radar import Elevation, radar_power
+from pipeline.decode_radar import Elevation, radar_bundle, radar_power
 from pipeline.ground import land_cover_on
 from pipeline.job import span
 from pipeline.plan import Plan
-from pipeline.radar_angle import angle_on
-from pipeline.radar_mask import mask_reasons
+from pipeline.radar_noise import DEFAULT_NOISE_DB
 from pipeline.science import Science
 
 Real = NDArray[np.float64]
@@ -43,8 +43,10 @@ CLASSES = {
 """Land covers whose slopes are looked for, and the class of the table that is their prior."""
 STABLE_DB = 2.0
 """dB, standard deviation over the dates beyond speckle, above which the ground itself has changed [M]."""
-DEFAULT_NOISE_DB = -28.0
-"""Where neither product nor collection gives a noise floor [M]; as in `pipeline.prepare`."""
+UNFIT = BLINDING | Reason.OUTSIDE_MODEL
+"""Reasons for which a pixel shows no slope: nothing is seen, too steep for facets, or beyond the straight line."""
+ONE_LOOK = 1.0
+"""Looks of a bundle of which only power, noise and angle are used."""
 LEAST_PIXELS = 100
 """Of one land cover in one sample box: fewer do not average their speckle to 0.3 dB."""
 
@@ -152,18 +154,21 @@ def _usable(scene: Acquisition, flood_start: datetime) -> bool:
 
 
 def _look(scene: Acquisition, box: GeoBox, science: Science, elevation: Elevation) -> _Look | None:
-    """sigma0 and angle of a scene; None where its angle is not known. Masked pixels are NaN."""
-    angle = angle_on(scene, box)
-    if angle is None or scene.relative_orbit is None:
+    """sigma0 and angle of a scene, on the ground as it lies where that is known; None where its angle is not known.
+
+    Masked pixels are NaN, also where the slopes are not for (`UNFIT`).
+    """
+    noise_db = {name: scene.noise_db.get(name, DEFAULT_NOISE_DB) for name in scene.polarizations}
+    bundle = radar_bundle(scene, box, radar_power(scene, box, science, elevation), ONE_LOOK, noise_db)
+    if bundle.angle is None or scene.relative_orbit is None:
         return None
-    power = radar_power(scene, box, science, elevation).power
-    masked = mask_reasons(scene, box) != 0
-    degrees = np.where(masked, np.nan, angle.astype(np.float64))
+    unfit = (bundle.reasons & np.uint16(UNFIT)) != 0
+    degrees = np.where(unfit, np.nan, bundle.angle.astype(np.float64))
     sigma0 = {}
     for channel, name in _channels(scene).items():
-        floor = 0.0 if scene.denoised else 10.0 ** (scene.noise_db.get(name, DEFAULT_NOISE_DB) / 10.0)
-        signal = np.where(power[name] > 2.0 * floor, power[name] - floor, np.nan)  # below, the floor is what is seen
-        sigma0[channel] = signal if scene.quantity == "sigma0" else sigma0_from_gamma0(signal, degrees)
+        power, floor = bundle.power[name], 0.0 if bundle.denoised else bundle.noise[name]
+        signal = np.where(power > 2.0 * floor, power - floor, np.nan)  # below, the floor is what is seen
+        sigma0[channel] = signal if bundle.quantity == "sigma0" else sigma0_from_gamma0(signal, degrees)
     return _Look(scene.relative_orbit, sigma0, degrees)
 
 

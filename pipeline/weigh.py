@@ -190,7 +190,7 @@ def _picked(bundles: Sequence[Bundle], chosen: NDArray[np.int64]) -> Bundle:
         radar = [bundle for bundle in bundles if isinstance(bundle, RadarBundle)]
         power = {name: _pick([_layer(b.power, name, chosen) for b in radar], chosen) for name in first.power}
         noise = {name: _picked_noise([b.noise.get(name, np.nan) for b in radar], chosen) for name in first.power}
-        return replace(first, power=power, noise=noise, reasons=reasons)
+        return replace(first, power=power, noise=noise, reasons=reasons, angle=_picked_angle(radar, chosen))
     optical = [bundle for bundle in bundles if isinstance(bundle, OpticalBundle)]
     bands = {name: _pick([_layer(b.reflectance, name, chosen) for b in optical], chosen) for name in first.reflectance}
     return replace(first, reflectance=bands, reasons=reasons)
@@ -201,6 +201,14 @@ def _picked_noise(floors: Sequence[Float | float], chosen: NDArray[np.int64]) ->
     if all(np.ndim(floor) == 0 and floor == floors[0] for floor in floors):
         return floors[0]
     return _pick([np.broadcast_to(np.float32(floor), chosen.shape) for floor in floors], chosen)
+
+
+def _picked_angle(bundles: Sequence[RadarBundle], chosen: NDArray[np.int64]) -> Float | None:
+    """Angles of the chosen looks, NaN where one has none; None where no look has any."""
+    if all(bundle.angle is None for bundle in bundles):
+        return None
+    unknown = np.full(chosen.shape, np.nan, dtype=np.float32)
+    return _pick([unknown if bundle.angle is None else bundle.angle for bundle in bundles], chosen)
 
 
 def _layer(arrays: Mapping[str, Float], name: str, chosen: NDArray[np.int64]) -> Float:

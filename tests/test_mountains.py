@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pyproj import Transformer
 from rasterio.transform import from_origin
 from rasterio.windows import Window
-from scenes import science, write_tiff
+from scenes import radar_scene, science, write_tiff
 from test_pipeline_prepare import plan_of
 
 from catalogs.acquisition import to_acquisition
@@ -133,6 +133,14 @@ def test_without_sarsen_the_next_step_is_said(
     box = GeoBox((SIDE, SIDE), from_origin(500_000.0, 5_000_000.0, 10.0, 10.0), CRS)
     with pytest.raises(JobError, match=r"pip install 'overbank\[mountains\]'"):
         flatten_plan(planned(scene, box), tmp_path, print)
+
+
+def test_a_plan_without_grd_is_left_as_it_is_and_that_is_said(tmp_path: Path) -> None:
+    box = GeoBox((SIDE, SIDE), from_origin(500_000.0, 5_000_000.0, 10.0, 10.0), CRS)
+    plan = plan_of([radar_scene(tmp_path, "rtc", {"VV": np.full((SIDE, SIDE), 0.1, np.float32)}, box)], None, box)
+    told: list[str] = []
+    assert flatten_plan(plan, tmp_path, told.append).during == plan.during
+    assert told == ["nothing to do: no scene is Sentinel-1 GRD in radar geometry"]
 
 
 def test_an_elevation_that_does_not_fit_is_refused(scene: Acquisition, tmp_path: Path) -> None:

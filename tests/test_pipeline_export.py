@@ -21,6 +21,8 @@ from stac_validation import validate_item
 
 from catalogs.records import Ancillary, RasterLayer
 from harmonization.classes import Backscatter
+from harmonization.reasons import BLINDING, Reason
+from pipeline.assemble import OBSERVED_BITS
 from pipeline.cog import read_statistics, write_cog, write_scene
 from pipeline.errors import RunError
 from pipeline.export import export_unit, publish_run
@@ -335,6 +337,13 @@ def layers_of(names: tuple[str, ...] = tuple(sorted(KINDS))) -> UnitLayers:
     return UnitLayers(made, {"overbank:legend": "flood"})
 
 
+def test_the_docs_tell_every_bit_and_whether_it_blinds() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "jobs.md").read_text(encoding="utf-8")
+    for reason in Reason:
+        effect = "silences" if reason in BLINDING else "does not silence"
+        assert f"| {reason.value} | `{(reason.name or '').lower()}` | {effect} |" in text, reason
+
+
 def test_item_is_valid_and_its_files_are_there(tmp_path: Path, unit: Unit, shared: Path) -> None:
     folder = unit_folder(tmp_path, unit)
     export_unit(folder, unit, layers_of(), "print", "A flood", "2026-11")
@@ -342,6 +351,10 @@ def test_item_is_valid_and_its_files_are_there(tmp_path: Path, unit: Unit, share
     assert item is not None
     assert validate_item(item, shared / "data" / "stac" / "schemas") == []
     assert set(item["assets"]) == set(layers_of().layers)
+    bits = {bit["name"]: 1 << bit["offset"] for bit in item["assets"]["exclusion"]["classification:bitfields"]}
+    assert bits == {reason.name.lower(): reason.value for reason in Reason if reason.name}
+    seen = {bit["name"]: 1 << bit["offset"] for bit in item["assets"]["observed_by"]["classification:bitfields"]}
+    assert {seen[name]: seen[f"{name}_before"] for name in OBSERVED_BITS} == {1: 16, 2: 32, 4: 64}
     for asset in item["assets"].values():
         assert asset["href"].startswith("./")
         data = (folder / asset["href"]).read_bytes()

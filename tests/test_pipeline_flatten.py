@@ -19,7 +19,7 @@ from harmonization.flattening import flatten_factor
 from harmonization.geometry import local_incidence
 from harmonization.reasons import Reason
 from pipeline.decode import decode
-from pipeline.flatten import _swath_azimuth, look_azimuth_on
+from pipeline.flatten import _swath_azimuth, flattening_told, look_azimuth_on
 from pipeline.weigh import weigh
 
 SIDE, THETA, AZIMUTH = 48, 38.5, 80.0
@@ -99,6 +99,17 @@ def test_sentinel_1_rtc_is_not_touched(tmp_path: Path) -> None:
     scene = radar_scene(tmp_path, "rtc", {"VV": plain((SIDE, SIDE), 0.1)}, grid(SIDE, SIDE), look_azimuth=AZIMUTH)
     bundle = decoded(scene, elevation(tmp_path, sloping(0.2, 0.1)))
     assert np.array_equal(bundle.power["VV"], decoded(scene).power["VV"])
+
+
+def test_the_item_says_how_a_scene_was_flattened(tmp_path: Path) -> None:
+    box, dem = grid(SIDE, SIDE), elevation(tmp_path, sloping(0.1, 0.0))
+    rtc = radar_scene(tmp_path, "rtc", {"VV": plain((SIDE, SIDE), 0.1)}, box, look_azimuth=AZIMUTH)
+    scene = l_band(tmp_path)
+    without_angle = scene.model_copy(update={"layers": {"HH": scene.layers["HH"]}})
+    assert flattening_told(scene, box, dem) == "by facets of the elevation"
+    for one, ground in ((scene, ()), (l_band(tmp_path, look_azimuth=None), dem), (without_angle, dem)):
+        assert flattening_told(one, box, ground) == "none: sigma0 of the ellipsoid"
+    assert flattening_told(rtc, box, dem) == "before it was decoded: gamma0 of the terrain"
 
 
 def mountain() -> NDArray[np.float32]:

@@ -403,14 +403,28 @@ def test_unit_tells_who_saw_what_when_and_how_strongly() -> None:
     np.testing.assert_array_equal(values_of(found, "ndwi")[0], row(-5000, -32768, -32768, -32768))
 
 
+def test_harmonized_levels_end_where_the_sensor_has_no_say() -> None:
+    """Snow that optics saw silences the radar's evidence; its power is still in the bundle."""
+    look = c_band(0.01)
+    evidence = replace(look.evidence, observed=look.evidence.observed & (np.arange(SHAPE[1]) > 0))
+    job = JOB.model_copy(update={"extra_layers": ("harmonized",)})
+    looks: Any = by_name(look.__class__(**vars(look) | {"evidence": evidence}))
+    maps = {"ndwi": by_ndwi(looks, 0.0, SHAPE), "physics": by_physics(looks, FLAT)}
+    found = assemble_layers(job, FLAT, looks, maps, YES, None, None, False, NOON).layers["harmonized"].values
+    assert (found[:2, :, 0] == -32768).all()
+    assert (found[:2, :, 1:] > -32768).all()
+
+
 def test_share_of_flagged_pixels_is_told() -> None:
     look = c_band(0.01)
     reasons = flags(SHAPE)
     reasons[0] = Reason.UNKNOWN_ANGLE
+    reasons[0, 0] = Reason.OUTSIDE_MODEL
     evidence = evidence_of("sentinel-1", plain(SHAPE, 0.0), reasons=reasons)
     look = look.__class__(**vars(look) | {"evidence": evidence})
     fact = unit_layers(by_name(look)).facts["overbank:sensors"]["sentinel-1"]
-    assert fact["unknown_angle_share"] == 0.5
+    assert fact["unknown_angle_share"] == pytest.approx(0.5 - fact["outside_model_share"])
+    assert fact["outside_model_share"] > 0.0
     assert fact["smooth_dry_share"] == 0.0
     assert fact["observed_share"] == 1.0
     assert fact["change_detection"] is False

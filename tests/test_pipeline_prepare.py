@@ -23,7 +23,8 @@ from pipeline.grid import outline_lonlat
 from pipeline.job import Job
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit, area_km2, make_plan
-from pipeline.prepare import DEFAULT_NOISE_DB, SAMPLE_BOXES, SAMPLE_SIDE, prepare, sample_boxes
+from pipeline.prepare import SAMPLE_BOXES, SAMPLE_SIDE, prepare, sample_boxes
+from pipeline.radar_noise import DEFAULT_NOISE_DB
 from pipeline.science import Prior
 
 SIDE = 256

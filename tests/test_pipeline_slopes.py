@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scenes import NOON, grid, radar_scene, science, write_tiff
 
 from catalogs.records import Acquisition, Ancillary, RasterLayer
 from harmonization.classes import BACKSCATTER, Backscatter
+from harmonization.flattening import flatten_factor
+from harmonization.geometry import local_incidence
 from harmonization.land_cover import LandCover
 from pipeline.slopes import estimate_slopes, moved_slopes, with_slopes
 
@@ -73,6 +76,29 @@ def test_four_orbits_give_the_slopes_of_the_ground(tmp_path: Path) -> None:
                                          "no stable pixels of this land cover")  # fmt: skip
 
 
+def test_slopes_are_those_of_the_ground_as_it_lies(tmp_path: Path) -> None:
+    """The same ground as sigma0 of the ellipsoid on a plane that rises by 0.05 in the direction of every look.
+
+    Flattened it is gamma0 at the local angle; taken for sigma0 at that of the ellipsoid, its slope is off by 0.07.
+    """
+    rise = 0.05
+    wide = WHOLE.pad(320)
+    columns = np.arange(wide.shape.x)[None].repeat(wide.shape.y, axis=0)
+    dem = (RasterLayer(href=write_tiff(tmp_path / "dem.tif", (2000.0 + 10.0 * rise * columns).astype("f4"), wide)),)
+    scenes = []
+    for scene in stack(tmp_path, look_azimuth=90.0, quantity="sigma0", noise_db={"VV": -60.0}):
+        place = np.mean(ANGLES[scene.relative_orbit or 0]) + 0.15, rise, 0.0, 90.0
+        local = float(local_incidence(*place))
+        moved = 10 ** (-0.30 * (local - place[0]) / 10) * np.cos(np.radians(place[0])) ** 2 / np.cos(np.radians(local))
+        (raster,) = scene.layers["VV"]
+        with rasterio.open(raster.href, "r+") as file:
+            file.write((file.read(1) * moved / flatten_factor(*place)).astype(np.float32), 1)
+        scenes.append(scene)
+    parameters = science(multilook={"C": 1, "L": 1})
+    found = estimate_slopes(scenes, BOXES, land, parameters, flood_start=NOON, looks=LOOKS, elevation=dem)["C-VV"]
+    assert found["grass_crop"].slope == pytest.approx(-0.30, abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("orbits", "reason"), [((15, 117), "2 orbits"), ((15, 44), "2 orbits"), ((88, 117, 88), "2 orbits")]
 )
@@ -98,8 +124,6 @@ def test_ground_that_changed_does_not_enter(tmp_path: Path) -> None:
     scenes = stack(tmp_path)
     for scene in scenes[2::4] + scenes[3::4]:
         (raster,) = scene.layers["VV"]
-        import rasterio
-
         with rasterio.open(raster.href, "r+") as file:
             values = file.read(1)
             values[34:] *= 10**-0.8

@@ -49,6 +49,21 @@ def test_newest_look_wins_at_each_pixel_in_whatever_order_they_come() -> None:
         assert (found.evidence.reasons == 0).all(), "what the newest could not see the older saw"
 
 
+def test_the_angle_goes_with_the_power_of_its_look() -> None:
+    """The newest at 33 degrees, behind it an older one at 43, one without angles, or both without."""
+    newest = seen_in(left(), WATER, angle=plain(SHAPE, 33.0))
+    whole = np.ones(SHAPE, bool)
+    for angle, behind in ((plain(SHAPE, 43.0), 43.0), (None, np.nan)):
+        older = seen_in(whole, LAND, time=hours_ago(24), angle=angle)
+        found = weigh("sentinel-1", [newest, older], [], NOON).bundle
+        assert isinstance(found, RadarBundle)
+        np.testing.assert_array_equal(found.angle, np.where(left(), 33.0, behind).astype(np.float32))
+    looks = [seen_in(left(), WATER, angle=None), seen_in(whole, LAND, time=hours_ago(24), angle=None)]
+    found = weigh("sentinel-1", looks, [], NOON).bundle
+    assert isinstance(found, RadarBundle)
+    assert found.angle is None
+
+
 def test_where_no_look_saw_there_is_no_evidence_and_no_hour() -> None:
     found = weigh("sentinel-1", [seen_in(left(), WATER), seen_in(left(), WATER, time=hours_ago(5))], [], NOON)
     np.testing.assert_array_equal(found.evidence.observed, left())

@@ -175,13 +175,22 @@ def test_a_run_without_truth_or_optics(made: Path, tmp_path: Path) -> None:
 
 
 def test_caveats_name_stand_ins_and_flags() -> None:
-    radar = SensorAccount(pixels=100, observed=50, flagged={"unknown_angle_share": 50, "smooth_dry_share": 5})
+    radar = SensorAccount(
+        pixels=100, observed=50, flagged={"unknown_angle_share": 50, "smooth_dry_share": 5, "outside_model_share": 15}
+    )
     optical = SensorAccount(pixels=100, observed=10, cloud_tests={"brightness"})
     sensors = {"sentinel-1": radar, "sentinel-2": optical}
     account = Account("x", "water", "physics", "s", "0", "t", 1, (0, 0, 1, 1), sensors, [], 1.0, {})
     account.missing = {"during": ["alos-2"]}
     told = "\n".join(caveats(account))
-    for text in ("water, not flood", "alos-2: no scene during", "stand-in: brightness", "100.0%", "10.0%"):
+    for text in (
+        "water, not flood",
+        "alos-2: no scene during",
+        "stand-in: brightness",
+        "100.0%",
+        "10.0%",
+        "30.0% of what",
+    ):
         assert text in told
 
 

@@ -17,7 +17,7 @@ from pipeline.ledger import read_item
 Item = dict[str, Any]
 CLOUD_TESTS = {"scene-classification", "quality-bits"}
 """The cloud tests of optical products that bring their own; any other stands in for it."""
-SHARES = ("unknown_angle_share", "smooth_dry_share")
+SHARES = ("unknown_angle_share", "smooth_dry_share", "outside_model_share")
 
 
 @dataclass
@@ -210,5 +210,11 @@ def _sensor_caveats(sensor: str, one: SensorAccount) -> list[str]:
         told.append(
             f"{sensor}: smooth dry ground looks like water in {share:.1%} of what it saw; evidence near zero there, "
             "so where no other sensor saw, the map is dry by its prior alone"
+        )
+    if one.share("outside_model_share") > 0.005:
+        share = one.share("outside_model_share")
+        told.append(
+            f"{sensor}: {share:.1%} of what it saw lies outside of its models (incidence below 27 or above 48 degrees, "
+            "slopes above 15 degrees): trust it less there (`exclusion`, bit 16384)"
         )
     return told

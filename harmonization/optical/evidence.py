@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harmonization.bundle import Cover, Evidence, Float, OpticalBundle
 from harmonization.classes import INDICES, OPTICAL_STATES
 from harmonization.land_cover import LandCover, shares
-from harmonization.optical.indices import HAZE_COLOUR, LEAST_LIGHT
+from harmonization.optical.indices import DARKEST_SUM, LEAST_LIGHT, haze_std
 from harmonization.reasons import BLINDING
 
 Real = NDArray[np.float64]
@@ -45,7 +45,8 @@ def weigh_optical(sensor: str, bundle: OpticalBundle, cover: Cover | None = None
     swir = bundle.reflectance.get("swir1", np.empty((0, 0), dtype=np.float32))
     blinded = (bundle.reasons & np.uint16(BLINDING)) != 0
     covers = np.zeros(green.shape, dtype=np.uint8) if cover is None else cover
-    errors = bundle.haze * np.array([1.0, HAZE_COLOUR["nir"], HAZE_COLOUR["swir1"]])
+    haze = haze_std(bundle.haze)
+    errors = np.array([haze["green"], haze["nir"], haze["swir1"]])
     llr, observed = _weigh(green, nir, swir, blinded, covers, errors, _CLASS_TABLE, _DRY_SHARES)
     return Evidence(sensor, llr, observed, bundle.reasons, bundle.time, bundle.cell)
 
@@ -126,7 +127,7 @@ def _index(a: float, b: float, error_a: float, error_b: float) -> tuple[float, f
     if not total > LEAST_LIGHT or math.isinf(total):
         return math.nan, 0.0
     index = min(max((np.float64(a) - b) / total, -1.0), 1.0)
-    wide = max(total, 0.02)
+    wide = max(total, DARKEST_SUM)
     error = min(2.0 * math.sqrt((b * error_a) ** 2 + (a * error_b) ** 2) / (wide * wide), _LARGEST_ERROR)
     return index, error * error
 

@@ -18,6 +18,8 @@ HAZE_COLOUR: dict[str, float] = {"blue": 1.19, "green": 1.0, "red": 0.80, "nir":
 """Path reflectance of a band over that of green: (560 nm / wavelength)^1.3 (physics of a haze of fine particles)."""
 LEAST_LIGHT = 1e-4
 """Sum of two reflectances below which their ratio says nothing."""
+DARKEST_SUM = 0.02
+"""Sum of two reflectances below which the error of their ratio is that at this sum: darker is the edge of noise [M]."""
 AWEI_NSH = {"green": 4.0, "swir1": -4.0, "nir": -0.25, "swir2": -2.75}
 AWEI_SH = {"blue": 1.0, "green": 2.5, "nir": -1.5, "swir1": -1.5, "swir2": -0.25}
 """Weights of the two automated water extraction indices (Feyisa 2014, RSE 140): without and with shadow. One public
@@ -49,7 +51,7 @@ def mndwi(green: Layer, swir1: Layer) -> Layer:
 
 def index_std(green: Layer, other: Layer, green_std: float, other_std: float) -> Layer:
     """Standard deviation of a normalized difference from that of its bands: 2·sqrt((N·sG)² + (G·sN)²)/(G + N)²."""
-    total = np.maximum(green + other, 0.02)  # darker pixels have no better index than one at the edge of noise
+    total = np.maximum(green + other, DARKEST_SUM)
     spread: Layer = 2.0 * np.hypot(other * green_std, green * other_std) / (total * total)
     return spread
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonization.classes import REFERENCE_ANGLE
+from harmonization.classes import FITTED_ANGLES, REFERENCE_ANGLE
 from harmonization.dielectric.arrays import Real, within
 
 LINE_SLOPE = -0.394181
@@ -31,7 +31,7 @@ def water_line(angle: Real) -> NDArray[np.float64]:
 
 def water_line_valid(angle: Real) -> NDArray[np.bool_]:
     """True where the line was fitted: 27 to 48 degrees, the angles of Sentinel-1; any shape, NaN is outside."""
-    return within(angle, 27.0, 48.0)
+    return within(angle, *FITTED_ANGLES)
 
 
 _WIND = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
