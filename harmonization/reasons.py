@@ -49,7 +49,7 @@ BLINDING = (
 )
 """Reasons that take the evidence away altogether; the others weaken or flag it."""
 
-DOUBT = {Reason.SUN_GLINT: 0.2, Reason.DARK: 0.2}
+DOUBT = {Reason.SUN_GLINT: 0.2, Reason.DARK: 0.2, Reason.OUTSIDE_MODEL: 0.1}
 """Crossover probability that a reason brings to the evidence where it is summed [M]; the layer itself stays raw."""
 
 

@@ -38,6 +38,7 @@ def test_known_answer(case: dict[str, Any]) -> None:
 def check(case: dict[str, Any]) -> None:
     kind = case["kind"]
     assert kind in KINDS, f"{case['id']}: no function for the kind {kind!r}; known: {', '.join(sorted(KINDS))}"
+    assert case["outputs"], f"{case['id']}: names no output, so nothing would be compared"
     found = KINDS[kind](case["inputs"])
     compare(f"{case['id']}", found, case["outputs"], case["tol"], case["tol_kind"])
 
@@ -78,9 +79,11 @@ def allowance(expected: complex | float, tolerance: float, tolerance_kind: str) 
 
 
 def test_an_unknown_kind_and_an_unknown_output_fail() -> None:
-    case = {"id": "made up", "kind": "no such kind", "inputs": {}, "outputs": {}, "tol": 0.0, "tol_kind": "abs"}
+    case = {"id": "made up", "kind": "no such kind", "inputs": {}, "outputs": {"a": 1.0}, "tol": 0.0, "tol_kind": "abs"}
     with pytest.raises(AssertionError, match="no function for the kind"):
         check(case)
+    with pytest.raises(AssertionError, match="names no output"):
+        check(case | {"kind": "db_mean", "outputs": {}})
     with pytest.raises(AssertionError, match="gives no output 'b'"):
         compare("made up", {"a": 1.0}, {"b": 1.0}, 1.0, "abs")
 
