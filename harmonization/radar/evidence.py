@@ -97,8 +97,8 @@ def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[s
         nats = np.full((len(part), kind.size), np.nan, dtype=np.float32)
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
-                told = (*channels_of(bundle, part, known), bundle.denoised, len(part), kind.ravel(), wanted)
-                class_densities(*told, 0, kind.size, nats)
+                look = (*channels_of(bundle, part, known), bundle.denoised)
+                class_densities(look, len(part), kind.ravel(), wanted, kind.shape[1], 0, kind.shape[0], nats)
         result |= {name: values.reshape(kind.shape) for name, values in zip(part, nats, strict=True)}
     return result
 
@@ -120,8 +120,8 @@ class _Weighing:
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
                 now = (*channels_of(self.during, LANE_NAMES, known), self.during.denoised)
-                shared = (*now, GROUPS, BARE_LANE, log_shares(), self.holds, self.codes, kind.ravel(), wanted)
-                self._run(weigh_one_look, shared)
+                fixed = (now, (GROUPS, BARE_LANE), log_shares(), self.holds, self.codes)
+                self._run(weigh_one_look, (*fixed, kind.ravel(), wanted))
 
     def pair(self, before: RadarBundle, history: PixelHistory | None, dates: int, kind: Codes) -> None:
         """Weigh the pixels whose past is a mean of so many dates by both looks."""
@@ -135,21 +135,23 @@ class _Weighing:
         partners = np.array([others.index(name) if name in others else -1 for name in names])
         spreads = filled(tuple(_spread(history, name, kind.size) for name in names))
         bends = np.stack([flattening(bundle, node_angles()) for bundle in (during, past)])
-        tables = (log_grown(), LOG_CHANGE, self.holds)
-        fixed = (*planes, laws, FORMS, weights, partners, spreads, bends, (GROUPS, FORMED, BARE_LANE))
+        memory = (*planes, laws, FORMS, weights, partners, spreads, bends)
+        land = log_grown(), LOG_CHANGE
+        fixed = memory, (GROUPS, FORMED, BARE_LANE), log_shares(), land, self.holds, self.codes
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
                 now = (*channels_of(during, LANE_NAMES, known), during.denoised)
                 then = (*channels_of(past, LANE_NAMES, known), past.denoised)
-                self._run(weigh_two_looks, (now, then, *fixed, log_shares(), tables, self.codes, kind.ravel(), wanted))
+                self._run(weigh_two_looks, (now, then, *fixed, kind.ravel(), wanted))
 
     def _run(self, kernel: Callable[..., None], shared: tuple[object, ...]) -> None:
         found = self.llr, self.smooth, self.ceiling
-        in_parts(lambda begin, end: kernel(*shared, begin, end, *found), self.smooth.size, self.threads)
+        lines, width = self.during.reasons.shape
+        in_parts(lambda begin, end: kernel(*shared, width, begin, end, *found), lines, self.threads)
 
 
 def in_parts(task: Callable[[int, int], None], size: int, threads: int) -> None:
-    """Run a task over [begin, end) parts of `size` pixels, several at once; a caller on a thread asks for one."""
+    """Run a task over [begin, end) parts of `size` lines, several at once; a caller on a thread asks for one."""
     if threads == 1:
         task(0, size)
         return
