@@ -15,10 +15,14 @@ from harmonization.radar.table_reader import add_channel, by_class, place_angle,
 _ZERO, _TWO = np.float32(0.0), np.float32(2.0)
 
 
+STRIP = 4 * BLOCK
+"""Columns of a strip: a page of memory of each line."""
+
+
 @compiled
 def block_count(lines, width):  # type: ignore[no-untyped-def]
-    """Blocks that some lines take: in strips of `BLOCK` pixels a line each, in the last strip all its lines in one."""
-    return lines * (width // BLOCK) + (lines * (width % BLOCK) + BLOCK - 1) // BLOCK
+    """Blocks that some lines take: strip by strip, in the last strip what is left of the width."""
+    return lines * (width // STRIP) * (STRIP // BLOCK) + (lines * (width % STRIP) + BLOCK - 1) // BLOCK
 
 
 @compiled
@@ -27,10 +31,10 @@ def choose(kind, wanted, begin, end, width, number, pixels):  # type: ignore[no-
 
     The rest of the block is filled up with the first.
     """
-    strip = min(number // (end - begin), width // BLOCK)
-    left = strip * BLOCK
-    across = min(BLOCK, width - left)
-    place = (number - strip * (end - begin)) * BLOCK
+    size = (end - begin) * STRIP
+    strip = min(number * BLOCK // size, width // STRIP)
+    left, place = strip * STRIP, number * BLOCK - strip * size
+    across = min(STRIP, width - left)
     line, column, count = begin + place // across, place % across, 0
     for _ in range(min(BLOCK, (end - begin) * across - place)):
         pixel = line * width + left + column

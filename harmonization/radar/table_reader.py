@@ -125,7 +125,7 @@ def read_rows(channel, at):  # type: ignore[no-untyped-def]
         second = near + 1 if across >= longer else between
         third = between + 1 if across >= shorter else opposite
         weights = say * (_ONE - most), say * (most - middle), say * (middle - least), say * least
-        add_blend(at.nats, p, values, (near, second, third, opposite + 1), weights)
+        add_blend(at.nats, p, values, (near, second, third, opposite + 1), weights)  # type: ignore[call-arg]
 
 
 @compiled
