@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +14,11 @@ from numpy.typing import NDArray
 from benchmarks.evidence_speed import look, plain
 from benchmarks.stages import Stage
 from harmonization.bundle import RadarBundle
-from harmonization.calibration import LookUpTable, look_up
-from harmonization.radar.evidence import in_parts, weigh_radar
+from harmonization.calibration import LookUpTable, calibrate_with_noise, look_up
+from harmonization.radar.evidence import weigh_radar
 
 Array = NDArray[np.float32]
 THREADS = os.cpu_count() or 1
-STRIP = 32
-"""Lines calibrated together: they stay in cache."""
 
 
 def swath(side: int) -> tuple[dict[str, NDArray[np.uint16]], LookUpTable, dict[str, LookUpTable], RadarBundle]:
@@ -36,45 +35,14 @@ def swath(side: int) -> tuple[dict[str, NDArray[np.uint16]], LookUpTable, dict[s
     return numbers, factor, noise, seen
 
 
-def lines_of(table: LookUpTable, side: int) -> Array:
-    """The lines of a table at every pixel: what is left is one straight line between two of them."""
-    return look_up(table, table.lines[:, None], np.arange(side)).astype(np.float32)
-
-
-def calibrated(
-    numbers: NDArray[np.uint16],
-    factor: tuple[Array, Array],
-    noise: tuple[Array, Array],
-    lines: Array,
-    begin: int,
-    end: int,
-) -> None:
-    """Power and noise floor of some lines, DN²/A² and eta/A², into two arrays."""
-    rows, eta = factor[0], noise[0]
-    for start in range(begin, end, STRIP):
-        stop = min(start + STRIP, end)
-        place = lines[start:stop]
-        row = np.minimum(place.astype(int), rows.shape[0] - 2)
-        share = (place - row)[:, None]
-        amplitude = rows[row] + share * (rows[row + 1] - rows[row])
-        scale = 1.0 / (amplitude * amplitude)
-        values = numbers[start:stop].astype(np.float32)
-        factor[1][start:stop] = values * values * scale
-        noise[1][start:stop] = (eta[row] + share * (eta[row + 1] - eta[row])) * scale
-
-
 def chain(side: int) -> Callable[[], Any]:
     """DN + look-up tables → evidence of two states from two polarizations, noise floor by pixel."""
     numbers, factor, noise, seen = swath(side)
-    lines = np.linspace(0.0, 26.0, side, dtype=np.float32)
 
     def run() -> Any:
-        rows = lines_of(factor, side)
-        power, floors = {}, {}
-        for name, values in numbers.items():
-            power[name], floors[name] = np.empty((2, side, side), dtype=np.float32)
-            into, eta = (rows, power[name]), (lines_of(noise[name], side), floors[name])
-            in_parts(lambda a, b, v=values, f=into, n=eta: calibrated(v, f, n, lines, a, b), side, THREADS)  # type: ignore[misc]
+        with ThreadPoolExecutor(THREADS) as pool:
+            told = list(pool.map(lambda name: calibrate_with_noise(numbers[name], factor, noise[name]), numbers))
+        power, floors = ({name: pair[k] for name, pair in zip(numbers, told, strict=True)} for k in (0, 1))
         return weigh_radar("radar", replace(seen, power=power, noise=floors), threads=THREADS)
 
     return run

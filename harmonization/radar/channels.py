@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -46,8 +47,8 @@ class Channels(NamedTuple):
     """(n,) ln of the weights of the angles that stand for an unknown one; empty where angles are known."""
 
 
-def channels_of(bundle: RadarBundle, names: tuple[str, ...], known: bool) -> Channels:
-    """The polarizations of a bundle with their tables of the named classes."""
+def channels_of(bundle: RadarBundle, names: tuple[str, ...], known: bool, threads: int = 1) -> Channels:
+    """The polarizations of a bundle with their tables of the named classes; `threads` share the polarizations."""
     angles: Sequence[float] | None = None
     logs = np.zeros(0, dtype=np.float32)
     if known:
@@ -57,7 +58,8 @@ def channels_of(bundle: RadarBundle, names: tuple[str, ...], known: bool) -> Cha
         nodes, weights = angle_nodes(bundle.angle_range)
         angles, logs = tuple(nodes.tolist()), np.log(weights).astype(np.float32)
         angle = np.full(1, np.mean(bundle.angle_range), dtype=np.float32)
-    channels = tuple(_channel(bundle, name, names, angle, angles) for name in bundle.power)
+    with ThreadPoolExecutor(threads) as pool:
+        channels = tuple(pool.map(lambda name: _channel(bundle, name, names, angle, angles), bundle.power))
     return Channels(len(channels), filled(channels), angle, logs)
 
 

@@ -76,8 +76,19 @@ def channel_table(
     priors = tuple(class_prior(bundle, polarization, name) for name in names)
     fixed = priors, bundle.quantity, round(bundle.looks, 3), polarization_weight(polarization)
     planes = [_plane(*fixed, float(angles[row]), float(floors[column])) for row, column in np.argwhere(used)]
-    values = np.concatenate(planes) if planes else np.zeros((1, LANES), dtype=np.float32)
+    values = _joined(planes)
     return ChannelTable(values, plane, noise, intensity_axis(bundle.looks))
+
+
+def _joined(planes: Sequence[Table]) -> Table:
+    """Planes one after the other, each row in one cache line; one empty row where there is none."""
+    rows = max(sum(plane.shape[0] for plane in planes), 1)
+    room = np.zeros(rows * LANES + LANES, dtype=np.float32)
+    start = -(room.ctypes.data // room.itemsize) % LANES
+    values = room[start : start + rows * LANES].reshape(rows, LANES)
+    if planes:
+        np.concatenate(planes, out=values)
+    return values
 
 
 def node_angles() -> NDArray[np.float64]:
@@ -109,33 +120,53 @@ def spread(prior: Backscatter, angle: float) -> float:
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _cells_used(angle: Float, noise: Float) -> NDArray[np.bool_]:
     """(angle, noise) nodes around the pixels, run by run; only the first noise where it is the same everywhere."""
-    low, high = np.float32(2.0**_NOISE_LOW), np.float32(2.0**_NOISE_HIGH)
     used = np.zeros((_ANGLE_COUNT, _NOISE_COUNT), dtype=np.bool_)
     size, same_angle, same_noise = max(angle.size, noise.size), angle.size == 1, noise.size == 1
-    floors = np.empty(_RUN, dtype=np.float32)
-    bits = floors.view(np.int32)
+    rows, columns = np.empty(_RUN, dtype=np.int32), np.empty(_RUN, dtype=np.int32)
     for start in range(0, size, _RUN):
         count = min(_RUN, size - start)
-        first_row, last_row, first_column, last_column = _ANGLE_COUNT, -1, _NOISE_COUNT, -1
-        for index in range(count):
-            floor = noise[0 if same_noise else start + index]
-            floors[index] = min(floor, high) if floor > low else low
-        for index in range(count):
-            theta = angle[0 if same_angle else start + index]
-            seen = theta == theta
-            row = int((min(max(theta, _FIRST_ANGLE), _LAST_ANGLE) - _FIRST_ANGLE) / _STEP) if seen else 0
-            column = (bits[index] >> _NOISE_SHIFT) - _NOISE_FIRST
-            first_row, last_row = min(first_row, row if seen else _ANGLE_COUNT), max(last_row, row if seen else -1)
-            first_column, last_column = min(first_column, column), max(last_column, column)
+        _rows_of(angle if same_angle else angle[start : start + count], rows)
+        first_row, last_row = _ends(rows[: 1 if same_angle else count], _ANGLE_COUNT)
+        _columns_of(noise if same_noise else noise[start : start + count], columns)
+        first_column, last_column = _ends(columns[: 1 if same_noise else count], _NOISE_COUNT)
         if same_noise:
             first_column, last_column = 0, -1
         if (last_row - first_row) * (last_column - first_column) <= _TIGHT:
             used[first_row : last_row + 2, first_column : last_column + 2] = last_row >= 0
             continue
         for index in range(count):
-            theta = angle[0 if same_angle else start + index]
-            if theta == theta:
-                row = int((min(max(theta, _FIRST_ANGLE), _LAST_ANGLE) - _FIRST_ANGLE) / _STEP)
-                column = (bits[index] >> _NOISE_SHIFT) - _NOISE_FIRST
+            row, column = rows[0 if same_angle else index], columns[index]
+            if row >= 0:
                 used[row : row + 2, column : column + 2] = True
     return used
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _rows_of(angle: Float, rows: Index) -> None:
+    """Nodes before some angles; -1 where one is unknown."""
+    for index in range(angle.size):
+        theta = angle[index]
+        place = np.int32((min(max(theta, _FIRST_ANGLE), _LAST_ANGLE) - _FIRST_ANGLE) / _STEP)
+        rows[index] = place if theta == theta else np.int32(-1)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _columns_of(noise: Float, columns: Index) -> None:
+    """Nodes before some noise floors; the first where one is unknown."""
+    low, high = np.float32(2.0**_NOISE_LOW), np.float32(2.0**_NOISE_HIGH)
+    floors = columns.view(np.float32)
+    for index in range(noise.size):
+        floors[index] = min(noise[index], high) if noise[index] > low else low
+    for index in range(noise.size):
+        columns[index] = (columns[index] >> np.int32(_NOISE_SHIFT)) - np.int32(_NOISE_FIRST)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _ends(nodes: Index, beyond: int) -> tuple[int, int]:
+    """First and last of some nodes, leaving out -1; (beyond, -1) where there is none."""
+    first, last = np.int32(beyond), np.int32(-1)
+    for index in range(nodes.size):
+        node = nodes[index]
+        first = min(first, node if node >= 0 else np.int32(beyond))
+        last = max(last, node)
+    return int(first), int(last)

@@ -66,7 +66,7 @@ def weigh_radar(
     is the same bytes for any number. Source of the method: Bauer-Marschallinger 2022 (RS 14(15):3673) for the Bayesian
     water decision, widened here to three states, any band, speckle, noise and land-cover mixtures.
     """
-    kind = _kinds(during)
+    kind = _kinds(during, threads)
     weighing = _Weighing(during, _codes(cover), threads)
     if before is None:
         weighing.single(kind)
@@ -97,8 +97,8 @@ def class_log_likelihoods(bundle: RadarBundle, names: tuple[str, ...]) -> dict[s
         nats = np.full((len(part), kind.size), np.nan, dtype=np.float32)
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
-                told = (*channels_of(bundle, part, known), bundle.denoised, len(part), kind.ravel(), wanted)
-                class_densities(*told, 0, kind.size, nats)
+                look = (*channels_of(bundle, part, known), bundle.denoised)
+                class_densities(look, len(part), kind.ravel(), wanted, kind.shape[1], 0, kind.shape[0], nats)
         result |= {name: values.reshape(kind.shape) for name, values in zip(part, nats, strict=True)}
     return result
 
@@ -119,9 +119,9 @@ class _Weighing:
         """Weigh the pixels by this look alone."""
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
-                now = (*channels_of(self.during, LANE_NAMES, known), self.during.denoised)
-                shared = (*now, GROUPS, BARE_LANE, log_shares(), self.holds, self.codes, kind.ravel(), wanted)
-                self._run(weigh_one_look, shared)
+                now = (*channels_of(self.during, LANE_NAMES, known, self.threads), self.during.denoised)
+                fixed = (now, (GROUPS, BARE_LANE), log_shares(), self.holds, self.codes)
+                self._run(weigh_one_look, (*fixed, kind.ravel(), wanted))
 
     def pair(self, before: RadarBundle, history: PixelHistory | None, dates: int, kind: Codes) -> None:
         """Weigh the pixels whose past is a mean of so many dates by both looks."""
@@ -135,21 +135,23 @@ class _Weighing:
         partners = np.array([others.index(name) if name in others else -1 for name in names])
         spreads = filled(tuple(_spread(history, name, kind.size) for name in names))
         bends = np.stack([flattening(bundle, node_angles()) for bundle in (during, past)])
-        tables = (log_grown(), LOG_CHANGE, self.holds)
-        fixed = (*planes, laws, FORMS, weights, partners, spreads, bends, (GROUPS, FORMED, BARE_LANE))
+        memory = (*planes, laws, FORMS, weights, partners, spreads, bends)
+        land = log_grown(), LOG_CHANGE
+        fixed = memory, (GROUPS, FORMED, BARE_LANE), log_shares(), land, self.holds, self.codes
         for wanted, known in KINDS.items():
             if (kind == wanted).any():
-                now = (*channels_of(during, LANE_NAMES, known), during.denoised)
-                then = (*channels_of(past, LANE_NAMES, known), past.denoised)
-                self._run(weigh_two_looks, (now, then, *fixed, log_shares(), tables, self.codes, kind.ravel(), wanted))
+                now = (*channels_of(during, LANE_NAMES, known, self.threads), during.denoised)
+                then = (*channels_of(past, LANE_NAMES, known, self.threads), past.denoised)
+                self._run(weigh_two_looks, (now, then, *fixed, kind.ravel(), wanted))
 
     def _run(self, kernel: Callable[..., None], shared: tuple[object, ...]) -> None:
         found = self.llr, self.smooth, self.ceiling
-        in_parts(lambda begin, end: kernel(*shared, begin, end, *found), self.smooth.size, self.threads)
+        lines, width = self.during.reasons.shape
+        in_parts(lambda begin, end: kernel(*shared, width, begin, end, *found), lines, self.threads)
 
 
 def in_parts(task: Callable[[int, int], None], size: int, threads: int) -> None:
-    """Run a task over [begin, end) parts of `size` pixels, several at once; a caller on a thread asks for one."""
+    """Run a task over [begin, end) parts of `size` lines, several at once; a caller on a thread asks for one."""
     if threads == 1:
         task(0, size)
         return
@@ -158,14 +160,20 @@ def in_parts(task: Callable[[int, int], None], size: int, threads: int) -> None:
         list(pool.map(task, edges[:-1].tolist(), edges[1:].tolist()))
 
 
-def _kinds(bundle: RadarBundle) -> Codes:
+def _kinds(bundle: RadarBundle, threads: int = 1) -> Codes:
     """(y, x) 1 where seen with a known angle, 2 without, 0 where nothing is seen or something blinds."""
-    seen = reduce(
-        np.logical_or, (np.isfinite(power) & np.isfinite(bundle.noise[name]) for name, power in bundle.power.items())
-    )
-    seen &= (bundle.reasons & np.uint16(BLINDING)) == 0
-    unknown = np.ones(seen.shape, np.bool_) if bundle.angle is None else ~np.isfinite(bundle.angle)
-    return np.asarray(seen.view(np.uint8) + (seen & unknown), dtype=np.uint8)
+    kind = np.empty(bundle.reasons.shape, dtype=np.uint8)
+
+    def some(begin: int, end: int) -> None:
+        lines = slice(begin, end)
+        floors = {name: np.broadcast_to(noise, kind.shape)[lines] for name, noise in bundle.noise.items()}
+        told = (np.isfinite(power[lines]) & np.isfinite(floors[name]) for name, power in bundle.power.items())
+        seen = reduce(np.logical_or, told) & ((bundle.reasons[lines] & np.uint16(BLINDING)) == 0)
+        unknown = np.ones(seen.shape, np.bool_) if bundle.angle is None else ~np.isfinite(bundle.angle[lines])
+        kind[lines] = seen.view(np.uint8) + (seen & unknown)
+
+    in_parts(some, len(kind), threads)
+    return kind
 
 
 def _dates(before: RadarBundle, history: PixelHistory | None, kind: Codes) -> NDArray[np.uint8]:

@@ -7,24 +7,19 @@ import math
 import numpy as np
 
 from harmonization.classes import REFERENCE_ANGLE
+from harmonization.radar.block_sums import BLOCK, compiled, log_of, log_sum
 from harmonization.radar.class_tables import LANES
-from harmonization.radar.kernel import (
-    _FIRST_ANGLE,
-    _LAST_ANGLE,
-    BLOCK,
-    _choose,
-    _compiled,
-    _workspace,
-    add_rows,
-    add_shares,
-    class_levels,
-    log_of,
+from harmonization.radar.kernel import add_shares, block_count, choose, class_levels, write_ratios
+from harmonization.radar.memory_table import FIRST_MEAN
+from harmonization.radar.table_reader import (
+    FIRST_ANGLE,
+    LAST_ANGLE,
+    add_channel,
+    by_class,
     place_angle,
     place_intensity,
-    state_level,
-    write_ratios,
+    places,
 )
-from harmonization.radar.memory_table import FIRST_MEAN
 
 MEMORIES = 16
 """Room for the laws that a past level leaves: one a dry class, one a flooded form that keeps its stand."""
@@ -36,31 +31,29 @@ _HIDDEN = np.float32(2.0)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
-@_compiled
-def angle_terms(angle, pixels, flattening, row, share, whole_angle, terms):  # type: ignore[no-untyped-def]
-    """(2, BLOCK) degrees from the reference angle, and dB of flattening at it."""
+@compiled
+def angle_terms(angle, pixels, flattening, row, share, terms):  # type: ignore[no-untyped-def]
+    """(2, BLOCK) degrees from the reference angle, and dB of flattening at it; `angle` (1,) where it is unknown."""
+    where = pixels if angle.size > 1 else np.zeros_like(pixels)
+    place_angle(angle, where, row, share)
     for p in range(BLOCK):
-        whole_angle[p] = 0 if angle.size == 1 else pixels[p]
-    place_angle(angle, whole_angle, row, share)
-    for p in range(BLOCK):
-        terms[0, p] = min(max(angle[whole_angle[p]], _FIRST_ANGLE), _LAST_ANGLE) - _REFERENCE
+        terms[0, p] = min(max(angle[where[p]], FIRST_ANGLE), LAST_ANGLE) - _REFERENCE
         terms[1, p] = flattening[row[p]] * (_ONE - share[p]) + flattening[row[p] + 1] * share[p]
 
 
-@_compiled
-def past_signal(channel, denoised, pixels, work, signal):  # type: ignore[no-untyped-def]
-    """dB of the past look without its noise; NaN where the noise hides it or nothing was seen."""
-    whole, real = work
-    place_intensity(channel, denoised, pixels, real[4], real[5], whole[1], whole[2], real[0:3])
+@compiled
+def past_signal(channel, denoised, pixels, at, level, signal):  # type: ignore[no-untyped-def]
+    """dB of the past look without its noise; NaN where the noise hides it or nothing was seen. `level`: scratch."""
+    place_intensity(channel, denoised, pixels, at)
     for p in range(BLOCK):
-        real[6, p] = max((real[4, p] - _ONE) * real[5, p], np.float32(1e-12))
-    log_of(real[6], signal)
+        level[p] = max((at.ratio[p] - _ONE) * at.floor[p], np.float32(1e-12))
+    log_of(level, signal)
     for p in range(BLOCK):
-        seen = real[4, p] > _HIDDEN and real[2, p] > _ZERO
+        seen = at.ratio[p] > _HIDDEN and at.say[p] > _ZERO
         signal[p] = _DECIBELS * signal[p] if seen else np.float32(np.nan)
 
 
-@_compiled
+@compiled
 def law_means(law, now, past, signal, noise, means):  # type: ignore[no-untyped-def]
     """dB over the noise that a law expects now: the form's own mean, and what the pixel keeps of its past offset.
 
@@ -73,7 +66,7 @@ def law_means(law, now, past, signal, noise, means):  # type: ignore[no-untyped-
         means[p] = law[4] + law[5] * now[0, p] + now[1, p] + law[3] * off - noise[p]
 
 
-@_compiled
+@compiled
 def read_plane(values, offset, step, count, size, mean, cell, share):  # type: ignore[no-untyped-def]
     """ln p of one pixel from a plane of memory: straight between means and between intensities."""
     x = min(max((mean - _FIRST_MEAN) / step, _ZERO), np.float32(count - 1.001))
@@ -85,16 +78,16 @@ def read_plane(values, offset, step, count, size, mean, cell, share):  # type: i
     return here + b * (there - here)
 
 
-@_compiled
+@compiled
 def read_law(table, number, means, cells, shares, nats):  # type: ignore[no-untyped-def]
     """ln p under a law whose spread is the same in every pixel."""
     values, offsets, steps, counts, size = table
     offset, step, count = offsets[number], steps[number], counts[number]
     for p in range(BLOCK):
-        nats[p] = read_plane(values, offset, step, count, size, means[p], cells[p], shares[0, p])
+        nats[p] = read_plane(values, offset, step, count, size, means[p], cells[p], shares[p])
 
 
-@_compiled
+@compiled
 def read_own(table, axis, law, spread, means, pixels, cells, shares, precision, nats):  # type: ignore[no-untyped-def]
     """ln p under a law with the pixel's own spread between dates, straight between the planes of precision.
 
@@ -113,224 +106,147 @@ def read_own(table, axis, law, spread, means, pixels, cells, shares, precision, 
     for p in range(BLOCK):
         i = (bits[p] >> shift) - first
         a = np.float32(bits[p] & mask) * fraction
-        here = read_plane(values, offsets[i], steps[i], counts[i], size, means[p], cells[p], shares[0, p])
-        there = read_plane(values, offsets[i + 1], steps[i + 1], counts[i + 1], size, means[p], cells[p], shares[0, p])
+        here = read_plane(values, offsets[i], steps[i], counts[i], size, means[p], cells[p], shares[p])
+        there = read_plane(values, offsets[i + 1], steps[i + 1], counts[i + 1], size, means[p], cells[p], shares[p])
         nats[p] = here + a * (there - here)
 
 
-@_compiled
-def add_memories(  # type: ignore[no-untyped-def]
-    channel,
-    past_channel,
-    denoised,
-    past_denoised,
-    table,
-    own,
-    laws,
-    forms,
-    weight,
-    spread,
-    now,
-    past,
-    single,
-    pixels,
-    work,
-    stays,
-):
+@compiled
+def add_memories(polarization, past_channel, denoised, own, forms, now, past, single, pixels, at, work, stays):  # type: ignore[no-untyped-def]
     """Add to (law, pixel) `stays` what one polarization says under every law of memory.
 
-    `single`: (class, pixel) nats of this polarization alone, for pixels whose past the noise hides.
+    `polarization`: its channel, the tables of its laws, the laws, its weight and the pixels' own spread. `denoised`:
+    of the look and of its past. `single`: (class, pixel) nats of this polarization alone, for pixels whose past the
+    noise hides. `work`: (5, BLOCK).
     """
-    whole, real = work
-    cells, shares, means, nats = whole[2], real[0:3], real[6], real[8]
-    signal, noise = real[9], real[10]
-    past_signal(past_channel, past_denoised, pixels, work, signal)
-    place_intensity(channel, denoised, pixels, real[4], real[5], whole[1], cells, shares)
-    log_of(real[5], noise)
+    channel, table, laws, weight, spread = polarization
+    signal, noise, means, nats, precision = work[0], work[1], work[2], work[3], work[4]
+    past_signal(past_channel, denoised[1], pixels, at, noise, signal)
+    place_intensity(channel, denoised[0], pixels, at)
+    log_of(at.floor, noise)
     for p in range(BLOCK):
         noise[p] *= _DECIBELS
     for law in range(laws.shape[0]):
         law_means(laws[law], now, past, signal, noise, means)
         if laws[law, 8] > _ZERO:
-            read_own(own[0], own[1], laws[law], spread, means, pixels, cells, shares, real[7], nats)
+            read_own(own[0], own[1], laws[law], spread, means, pixels, at.cell, at.across, precision, nats)
         else:
-            read_law(table, law, means, cells, shares, nats)
+            read_law(table, law, means, at.cell, at.across, nats)
         alone, total = single[forms[law]], stays[law]
         for p in range(BLOCK):
-            kept = signal[p] == signal[p] and shares[2, p] > _ZERO
+            kept = signal[p] == signal[p] and at.say[p] > _ZERO
             total[p] += weight * (nats[p] - noise[p] / _DECIBELS) if kept else alone[p]
 
 
-@_compiled
-def single_levels(polarizations, channels, angle, nodes, denoised, classes, pixels, levels, stack, single, work):  # type: ignore[no-untyped-def]
+@compiled
+def single_levels(look, pixels, classes, levels, stack, single, at, scratch):  # type: ignore[no-untyped-def]
     """(class, pixel) ln p of all polarizations, and (polarization, class, pixel) of each alone.
 
     Alone means at the pixel's angle, or at the middle one of the angles that stand for an unknown one.
     """
-    whole, real = work
-    row, share = whole[0], real[3]
+    polarizations, channels, angle, nodes, denoised = look
     if nodes.size == 0:
-        place_angle(angle, pixels, row, share)
+        place_angle(angle, pixels, at.row, at.down)
         levels[:classes] = _ZERO
     else:
-        class_levels(polarizations, channels, angle, nodes, denoised, classes, pixels, levels, stack, work)
-        row[:] = nodes.size // 2
-        share[:] = _ZERO
+        class_levels(look, pixels, classes, levels, stack, at, scratch)
+        at.row[:] = nodes.size // 2
     for number in range(polarizations):
-        channel, alone = channels[number], single[number]
-        alone[:classes] = _ZERO
-        place_intensity(channel, denoised, pixels, real[4], real[5], whole[1], whole[2], real[0:3])
-        add_rows(channel, row, share, whole[1], whole[2], real[0:3], whole[3:7], real[11:19], alone, classes)
+        at.nats[:] = _ZERO
+        add_channel(channels[number], denoised, pixels, at)
+        by_class(at.nats, classes, single[number])
         if nodes.size == 0:
-            for k in range(classes):
-                for p in range(BLOCK):
-                    levels[k, p] += alone[k, p]
+            levels[:classes] += single[number, :classes]
 
 
-@_compiled
-def joint_states(  # type: ignore[no-untyped-def]
-    levels,
-    past_levels,
-    stays,
-    groups,
-    formed,
-    log_grown,
-    cover,
-    pixels,
-    log_change,
-    work,
-    stack,
-    states,
-    bare,
-    bare_law,
-):
+@compiled
+def joint_states(levels, past_levels, stays, lanes, land, cover, pixels, stack, work, scratch, states, bare):  # type: ignore[no-untyped-def]
     """(state, pixel) ln p of both looks from the levels of the classes with their shares; `bare` as `write_ratios`.
 
-    `formed`: by flooded form its dry lane, its own lane, its law, and 1 where it keeps its memory. `log_change`: ln of
-    the shares of land that drained, of land that did not, of water that was there before, of water that was not.
+    `lanes`: of the groups; by flooded form its dry lane, its own lane, its law, and 1 where it keeps its memory; the
+    lane of smooth dry ground. `land`: ln of the share of dry land that has a flooded form, by cover; ln of the shares
+    of land that drained, of land that did not, of water that was there before, of water that was not.
     """
-    real = work[1]
-    water, vegetation, dry, end = groups
-    drained, stayed, was_water, was_land = log_change
-    water_now, dry_now, water_before, dry_before = real[11], real[12], real[13], real[14]
-    state_level(levels, water, vegetation, water_now, real)
-    state_level(levels, dry, end, dry_now, real)
-    state_level(past_levels, water, vegetation, water_before, real)
-    state_level(past_levels, dry, end, dry_before, real)
+    (water, vegetation, dry, end), formed, bare_lane = lanes
+    log_grown, (drained, stayed, was_water, was_land) = land
+    water_now, dry_now, water_before, dry_before, dry_kept = work[0], work[1], work[2], work[3], work[4]
+    log_sum(levels, water, vegetation, water_now, scratch)
+    log_sum(levels, dry, end, dry_now, scratch)
+    log_sum(past_levels, water, vegetation, water_before, scratch)
+    log_sum(past_levels, dry, end, dry_before, scratch)
     for lane in range(dry, end):
         for p in range(BLOCK):
             stack[lane - dry, p] = past_levels[lane, p] + stays[lane - dry, p]
-    state_level(stack, 0, end - dry, real[15], real)
-    bare[0] += stays[bare_law]
-    bare[1] += stays[bare_law]
+    log_sum(stack, 0, end - dry, dry_kept, scratch)
+    bare += stays[bare_lane - dry]
     for p in range(BLOCK):
-        stack[0, p] = stayed + real[15, p]
+        stack[0, p] = stayed + dry_kept[p]
         stack[1, p] = drained + water_before[p] + dry_now[p]
         stack[2, p] = was_land + dry_before[p]
         stack[3, p] = was_water + water_before[p]
-    state_level(stack, 0, 2, states[2], real)
-    state_level(stack, 2, 4, states[0], real)
-    for p in range(BLOCK):
-        states[0, p] += water_now[p]
+    log_sum(stack, 0, 2, states[2], scratch)
+    log_sum(stack, 2, 4, states[0], scratch)
+    states[0] += water_now
     for form in range(formed.shape[0]):
         was, law = formed[form, 0], formed[form, 2]
         for p in range(BLOCK):
             grown = log_grown[cover[0 if cover.size == 1 else pixels[p]]]
             stack[form, p] = past_levels[was, p] - grown + stays[law, p]
-    state_level(stack, 0, formed.shape[0], states[1], real)
+    log_sum(stack, 0, formed.shape[0], states[1], scratch)
 
 
-@_compiled
+@compiled
+def remembered(now, past, memory, pixels, terms, single, at, work, stays):  # type: ignore[no-untyped-def]
+    """(law, pixel) ln p of the later look under every law of memory, all polarizations together."""
+    polarizations, channels, angle, _, denoised = now
+    _, past_channels, past_angle, _, past_denoised = past
+    law_tables, own, laws, forms, weights, partners, spreads, flattening = memory
+    angle_terms(angle, pixels, flattening[0], at.row, at.down, terms[0])
+    angle_terms(past_angle, pixels, flattening[1], at.row, at.down, terms[1])
+    stays[:] = _ZERO
+    for number in range(polarizations):
+        partner = partners[number]
+        if partner < 0:  # a new polarization: no memory of it
+            for law in range(forms.size):
+                stays[law] += single[number, forms[law]]
+            continue
+        polarization = channels[number], law_tables[number], laws[number], weights[number], spreads[number]
+        before = past_channels[partner]
+        both = denoised, past_denoised
+        add_memories(
+            polarization, before, both, own, forms, terms[0], terms[1], single[number], pixels, at, work, stays
+        )
+
+
+@compiled
 def weigh_two_looks(  # type: ignore[no-untyped-def]
-    now,
-    past,
-    law_tables,
-    own,
-    laws,
-    forms,
-    weights,
-    partners,
-    spreads,
-    flattening,
-    lanes,
-    shares,
-    tables,
-    cover,
-    kind,
-    wanted,
-    begin,
-    end,
-    llr,
-    smooth,
-    ceiling,
+    now, past, memory, lanes, shares, land, holds, cover, kind, wanted, width, begin, end, llr, smooth, ceiling
 ):
-    """Joint evidence of the pixels of one kind between two, into (2, pixels) ratios, (pixels,) flags and ceilings."""
-    polarizations, channels, angle, nodes, denoised = now
-    past_polarizations, past_channels, past_angle, past_nodes, past_denoised = past
+    """Joint evidence of the pixels of one kind in the lines between two, as `kernel.weigh_one_look` writes it.
+
+    `memory`: as `remembered` takes it apart. `lanes`, `land`: as `joint_states`.
+    """
     groups, formed, bare_lane = lanes
-    log_grown, log_change, holds = tables
-    classes = groups[3]
-    work = _workspace()
-    pixels, spare = np.empty(BLOCK, dtype=np.int64), np.empty(BLOCK, dtype=np.int64)
+    at, scratch, pixels = places(), np.empty((3, LANES, BLOCK), dtype=np.float32), np.empty(BLOCK, dtype=np.int64)
     levels, past_levels = np.empty((LANES, BLOCK), dtype=np.float32), np.empty((LANES, BLOCK), dtype=np.float32)
-    stack = np.empty((LANES, max(nodes.size, 1), BLOCK), dtype=np.float32)
-    rows = np.empty((MEMORIES, BLOCK), dtype=np.float32)
-    single = np.empty((polarizations, LANES, BLOCK), dtype=np.float32)
-    stays, states = np.empty((MEMORIES, BLOCK), dtype=np.float32), np.empty((3, BLOCK), dtype=np.float32)
-    terms, past_terms = np.empty((2, BLOCK), dtype=np.float32), np.empty((2, BLOCK), dtype=np.float32)
+    stack = np.empty((LANES, max(now[3].size, 1), BLOCK), dtype=np.float32)
+    rows, stays = np.empty((MEMORIES, BLOCK), dtype=np.float32), np.empty((MEMORIES, BLOCK), dtype=np.float32)
+    single, terms = np.empty((now[0], LANES, BLOCK), dtype=np.float32), np.empty((2, 2, BLOCK), dtype=np.float32)
+    work, states = np.empty((5, BLOCK), dtype=np.float32), np.empty((3, BLOCK), dtype=np.float32)
     bare = np.empty((2, BLOCK), dtype=np.float32)
-    for start in range(begin, end, BLOCK):
-        count = _choose(kind, wanted, start, min(start + BLOCK, end), pixels)
+    for number in range(block_count(end - begin, width)):
+        count = choose(kind, wanted, begin, end, width, number, pixels)
         if count == 0:
             continue
-        class_levels(
-            past_polarizations,
-            past_channels,
-            past_angle,
-            past_nodes,
-            past_denoised,
-            classes,
-            pixels,
-            past_levels,
-            stack,
-            work,
-        )
-        single_levels(polarizations, channels, angle, nodes, denoised, classes, pixels, levels, stack, single, work)
-        angle_terms(angle, pixels, flattening[0], work[0][0], work[1][3], spare, terms)
-        angle_terms(past_angle, pixels, flattening[1], work[0][0], work[1][3], spare, past_terms)
-        stays[:] = _ZERO
-        for number in range(polarizations):
-            partner = partners[number]
-            if partner < 0:
-                for law in range(forms.size):
-                    stays[law] += single[number, forms[law]]  # a new polarization: no memory of it
-                continue
-            add_memories(
-                channels[number], past_channels[partner], denoised, past_denoised, law_tables[number], own,
-                laws[number], forms, weights[number], spreads[number], terms, past_terms, single[number], pixels, work,
-                stays,
-            )  # fmt: skip
+        class_levels(past, pixels, groups[3], past_levels, stack, at, scratch)
+        single_levels(now, pixels, groups[3], levels, stack, single, at, scratch)
+        remembered(now, past, memory, pixels, terms, single, at, work, stays)
         bare[1] = past_levels[bare_lane]
         for form in range(formed.shape[0]):
             if formed[form, 3] == 0:  # keeps no memory: what the look alone says of it
                 stays[formed[form, 2]] = levels[formed[form, 1]]
-        add_shares(past_levels, shares, cover, pixels, classes)
-        add_shares(levels, shares, cover, pixels, classes)
+        add_shares(past_levels, shares, cover, pixels, groups[3])
+        add_shares(levels, shares, cover, pixels, groups[3])
         bare[0] = past_levels[bare_lane]
-        joint_states(
-            levels,
-            past_levels,
-            stays,
-            groups,
-            formed,
-            log_grown,
-            cover,
-            pixels,
-            log_change,
-            work,
-            rows,
-            states,
-            bare,
-            bare_lane - groups[2],
-        )
+        joint_states(levels, past_levels, stays, lanes, land, cover, pixels, rows, work, scratch, states, bare)
         write_ratios(states[0], states[1], states[2], bare, holds, cover, pixels, count, llr, smooth, ceiling)
