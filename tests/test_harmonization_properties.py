@@ -43,7 +43,6 @@ from harmonization.optical.evidence import weigh_optical
 from harmonization.optical.indices import mndwi, ndwi
 from harmonization.optical.reflectance import reflectance_from_dn
 from harmonization.radar.evidence import weigh_radar
-from harmonization.radar.likelihood import likelihood_table
 from harmonization.reasons import BLINDING, Reason
 from harmonization.scattering.canopy import optical_depth, water_cloud
 from harmonization.scattering.soil import oh_1992
@@ -210,7 +209,6 @@ def test_sigma0_and_gamma0_there_and_back(level: NDArray[np.float32], angle: flo
 
 # --- NaN in, NaN out, and nowhere else
 
-TABLE = likelihood_table(2.5, 10.0, 0.004, (-20.0, -10.0))
 Leaf = Callable[[Pixels], Any]
 LEAVES: dict[str, Leaf] = {
     # Each of a (y, x) field between 0.05 and 0.4.
@@ -222,8 +220,6 @@ LEAVES: dict[str, Leaf] = {
     "cosine_power": lambda x: cosine_power(x, 38.5, 30.0, 2.0),
     "cosine_power, angle": lambda x: cosine_power(-12.0, 100.0 * x, 30.0, 2.0),
     "multilook": lambda x: multilook(x.astype(np.float32), 3),
-    "likelihood table": lambda x: TABLE(-40.0 * x.ravel().astype(np.float32), np.full(x.size, -15.0, np.float32)),
-    "likelihood table, mean": lambda x: TABLE(np.full(x.size, -15.0, np.float32), -40.0 * x.ravel().astype(np.float32)),
     "speckle about one mean": lambda x: speckle_law.log_density(x, 0.1, 4.4),
     "speckle ratio": lambda x: speckle_law.log_ratio(x, 0.1, 0.2, 4.4),
     "class_average": lambda x: class_average([x, 2 * x], [4.0, 4.0], [np.ones(SHAPE), np.ones(SHAPE)]),
