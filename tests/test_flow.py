@@ -172,22 +172,31 @@ def test_l_band_finds_the_flooded_forest_and_c_band_does_not(tmp_path: Path) -> 
     assert recall["sentinel-1"] < 0.05
 
 
+def killed_after_first_unit(job: Path, out: Path) -> dict[Path, int]:
+    """The items that a run had written when it was killed, and when."""
+    command = [sys.executable, "-m", "workflows.cli", "map", str(job), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(out.glob("units/3*/*.json")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return {path: path.stat().st_mtime_ns for path in out.glob("units/3*/*.json")}
+
+
 def test_interrupted_run_goes_on_where_it_stopped(flood: Path, run: Path, tmp_path: Path) -> None:
     """Killed without warning after the first unit; the rest is mapped, the first not again, and all is the same."""
     job = write_job(flood, tmp_path, tile=128)
-    command = [sys.executable, "-m", "workflows.cli", "map", str(job), "--out", str(tmp_path / "run")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(tmp_path.glob("run/units/3*/*.json")):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    done = {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/units/3*/*.json")}
+    for attempt in range(3):  # on a quick machine all four units may be written before the kill arrives
+        out = tmp_path / f"run{attempt}"
+        done = killed_after_first_unit(job, out)
+        if len(done) < 4:
+            break
     assert 1 <= len(done) < 4, "the kill came too late to interrupt anything"
-    summary = map_flood(job, tmp_path / "run")
+    summary = map_flood(job, out)
     assert summary.skipped == len(done)
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in done.items())
-    assert not list(tmp_path.glob("run/units/.partial*"))
-    assert digests(tmp_path / "run") == digests(run)
+    assert not list(out.glob("units/.partial*"))
+    assert digests(out) == digests(run)
 
 
 def test_changed_job_is_mapped_anew(flood: Path, tmp_path: Path) -> None:
