@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numba
 import numpy as np
@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 Function = TypeVar("Function", bound=Callable[..., Any])
-Decorator = Callable[[Function], Function]
+
+
+class Decorator(Protocol):
+    """What keeps the type of a function."""
+
+    def __call__(self, function: Function, /) -> Function: ...
+
 
 BLOCK = 256
 """Pixels weighed together: their class likelihoods fill half of a first-level cache."""
