@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harmonization.radar.block_sums import BLOCK, LN_2, compiled, log_sum
+from harmonization.radar.block_sums import BLOCK, LN_2, compiled, inner, log_sum
 from harmonization.radar.class_tables import LANES
 from harmonization.radar.table_reader import add_channel, by_class, place_angle, places
 
@@ -19,13 +19,13 @@ STRIP = 4 * BLOCK
 """Columns of a strip: a page of memory of each line."""
 
 
-@compiled
+@inner
 def block_count(lines, width):  # type: ignore[no-untyped-def]
     """Blocks that some lines take: strip by strip, in the last strip what is left of the width."""
     return lines * (width // STRIP) * (STRIP // BLOCK) + (lines * (width % STRIP) + BLOCK - 1) // BLOCK
 
 
-@compiled
+@inner
 def choose(kind, wanted, begin, end, width, number, pixels):  # type: ignore[no-untyped-def]
     """Numbers of the pixels of one kind in a block of the lines between two; how many.
 
@@ -48,7 +48,7 @@ def choose(kind, wanted, begin, end, width, number, pixels):  # type: ignore[no-
     return count
 
 
-@compiled
+@inner
 def class_levels(look, pixels, classes, levels, stack, at, scratch):  # type: ignore[no-untyped-def]
     """(class, pixel) ln p of all polarizations together, of one block.
 
@@ -90,7 +90,7 @@ def class_densities(look, classes, kind, wanted, width, begin, end, result):  # 
                 result[k, pixels[index]] = levels[k, index]
 
 
-@compiled
+@inner
 def add_shares(levels, shares, cover, pixels, classes):  # type: ignore[no-untyped-def]
     """Add ln of the shares of the classes, by the cover of each pixel."""
     for k in range(classes):
@@ -103,7 +103,7 @@ def add_shares(levels, shares, cover, pixels, classes):  # type: ignore[no-untyp
                 levels[k, p] += shares[cover[pixels[p]], k]
 
 
-@compiled
+@inner
 def write_ratios(water, vegetation, dry, bare, holds, cover, pixels, count, llr, smooth, ceiling):  # type: ignore[no-untyped-def]
     """Ratios against dry, and the dark pixels that water and smooth dry ground explain alike.
 

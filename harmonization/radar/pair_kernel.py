@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from harmonization.classes import REFERENCE_ANGLE
-from harmonization.radar.block_sums import BLOCK, compiled, log_of, log_sum
+from harmonization.radar.block_sums import BLOCK, compiled, inner, log_of, log_sum
 from harmonization.radar.class_tables import LANES
 from harmonization.radar.kernel import add_shares, block_count, choose, class_levels, write_ratios
 from harmonization.radar.memory_table import FIRST_MEAN
@@ -31,7 +31,7 @@ _HIDDEN = np.float32(2.0)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
-@compiled
+@inner
 def angle_terms(angle, pixels, flattening, row, share, terms):  # type: ignore[no-untyped-def]
     """(2, BLOCK) degrees from the reference angle, and dB of flattening at it; `angle` (1,) where it is unknown."""
     where = pixels if angle.size > 1 else np.zeros_like(pixels)
@@ -41,7 +41,7 @@ def angle_terms(angle, pixels, flattening, row, share, terms):  # type: ignore[n
         terms[1, p] = flattening[row[p]] * (_ONE - share[p]) + flattening[row[p] + 1] * share[p]
 
 
-@compiled
+@inner
 def past_signal(channel, denoised, pixels, at, level, signal):  # type: ignore[no-untyped-def]
     """dB of the past look without its noise; NaN where the noise hides it or nothing was seen. `level`: scratch."""
     place_intensity(channel, denoised, pixels, at)
@@ -53,7 +53,7 @@ def past_signal(channel, denoised, pixels, at, level, signal):  # type: ignore[n
         signal[p] = _DECIBELS * signal[p] if seen else np.float32(np.nan)
 
 
-@compiled
+@inner
 def law_means(law, now, past, signal, noise, means):  # type: ignore[no-untyped-def]
     """dB over the noise that a law expects now: the form's own mean, and what the pixel keeps of its past offset.
 
@@ -66,7 +66,7 @@ def law_means(law, now, past, signal, noise, means):  # type: ignore[no-untyped-
         means[p] = law[4] + law[5] * now[0, p] + now[1, p] + law[3] * off - noise[p]
 
 
-@compiled
+@inner
 def read_plane(values, offset, step, count, size, mean, cell, share):  # type: ignore[no-untyped-def]
     """ln p of one pixel from a plane of memory: straight between means and between intensities."""
     x = min(max((mean - _FIRST_MEAN) / step, _ZERO), np.float32(count - 1.001))
@@ -78,7 +78,7 @@ def read_plane(values, offset, step, count, size, mean, cell, share):  # type: i
     return here + b * (there - here)
 
 
-@compiled
+@inner
 def read_law(table, number, means, cells, shares, nats):  # type: ignore[no-untyped-def]
     """ln p under a law whose spread is the same in every pixel."""
     values, offsets, steps, counts, size = table
@@ -87,7 +87,7 @@ def read_law(table, number, means, cells, shares, nats):  # type: ignore[no-unty
         nats[p] = read_plane(values, offset, step, count, size, means[p], cells[p], shares[p])
 
 
-@compiled
+@inner
 def read_own(table, axis, law, spread, means, pixels, cells, shares, precision, nats):  # type: ignore[no-untyped-def]
     """ln p under a law with the pixel's own spread between dates, straight between the planes of precision.
 
@@ -111,7 +111,7 @@ def read_own(table, axis, law, spread, means, pixels, cells, shares, precision, 
         nats[p] = here + a * (there - here)
 
 
-@compiled
+@inner
 def add_memories(polarization, past_channel, denoised, own, forms, now, past, single, pixels, at, work, stays):  # type: ignore[no-untyped-def]
     """Add to (law, pixel) `stays` what one polarization says under every law of memory.
 
@@ -138,7 +138,7 @@ def add_memories(polarization, past_channel, denoised, own, forms, now, past, si
             total[p] += weight * (nats[p] - noise[p] / _DECIBELS) if kept else alone[p]
 
 
-@compiled
+@inner
 def single_levels(look, pixels, classes, levels, stack, single, at, scratch):  # type: ignore[no-untyped-def]
     """(class, pixel) ln p of all polarizations, and (polarization, class, pixel) of each alone.
 
@@ -159,7 +159,7 @@ def single_levels(look, pixels, classes, levels, stack, single, at, scratch):  #
             levels[:classes] += single[number, :classes]
 
 
-@compiled
+@inner
 def joint_states(levels, past_levels, stays, lanes, land, cover, pixels, stack, work, scratch, states, bare):  # type: ignore[no-untyped-def]
     """(state, pixel) ln p of both looks from the levels of the classes with their shares; `bare` as `write_ratios`.
 
@@ -195,7 +195,7 @@ def joint_states(levels, past_levels, stays, lanes, land, cover, pixels, stack, 
     log_sum(stack, 0, formed.shape[0], states[1], scratch)
 
 
-@compiled
+@inner
 def remembered(now, past, memory, pixels, terms, single, at, work, stays):  # type: ignore[no-untyped-def]
     """(law, pixel) ln p of the later look under every law of memory, all polarizations together."""
     polarizations, channels, angle, _, denoised = now

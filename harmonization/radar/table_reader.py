@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harmonization.radar.block_sums import BLOCK, compiled
+from harmonization.radar.block_sums import BLOCK, inner
 from harmonization.radar.class_tables import ANGLE_STEP, ANGLES, LANES, NOISE_AXIS
 from harmonization.radar.row_blend import add_blend
 
@@ -52,7 +52,7 @@ class Places(NamedTuple):
     """(BLOCK, LANES) sums of what was read."""
 
 
-@compiled
+@inner
 def places():  # type: ignore[no-untyped-def]
     """Room for the places of a block."""
     whole, real = np.empty((3, BLOCK), dtype=np.int32), np.empty((6, BLOCK), dtype=np.float32)
@@ -60,7 +60,7 @@ def places():  # type: ignore[no-untyped-def]
     return Places(whole[0], real[0], whole[1], real[1], whole[2], real[2], real[3], real[4], real[5], nats)
 
 
-@compiled
+@inner
 def place_angle(angle: Float, pixels: Index, row: Whole, down: Float) -> None:
     """Node before each pixel's angle, and the share of the way to the next."""
     for p in range(BLOCK):
@@ -70,7 +70,7 @@ def place_angle(angle: Float, pixels: Index, row: Whole, down: Float) -> None:
         down[p] = x - np.float32(row[p])
 
 
-@compiled
+@inner
 def place_intensity(channel, denoised, pixels, at):  # type: ignore[no-untyped-def]
     """Nodes before noise and intensity over noise, and the shares of the way to the next ones.
 
@@ -96,7 +96,7 @@ def place_intensity(channel, denoised, pixels, at):  # type: ignore[no-untyped-d
         place_on_axis(floor, _NOISE_SHIFT, _NOISE_FIRST, at.column, at.far)
 
 
-@compiled
+@inner
 def place_on_axis(values: Float, shift: int, first: int, node: Whole, share: Float) -> None:
     """Node before each value on a `FloatAxis`, and the share of the way to the next."""
     bits = values.view(np.int32)
@@ -108,7 +108,7 @@ def place_on_axis(values: Float, shift: int, first: int, node: Whole, share: Flo
         share[p] = np.float32(bits[p] & mask) * step
 
 
-@compiled
+@inner
 def read_rows(channel, at):  # type: ignore[no-untyped-def]
     """Add the nats of all classes, (pixel, class), from the corners of the simplex around each pixel."""
     flat, columns, size, values = channel.plane.ravel(), channel.plane.shape[1], channel.axis[2], channel.values
@@ -128,14 +128,14 @@ def read_rows(channel, at):  # type: ignore[no-untyped-def]
         add_blend(at.nats, p, values, (near, second, third, opposite + 1), weights)  # type: ignore[call-arg]
 
 
-@compiled
+@inner
 def add_channel(channel, denoised, pixels, at):  # type: ignore[no-untyped-def]
     """Add the nats of one polarization at the placed angles."""
     place_intensity(channel, denoised, pixels, at)
     read_rows(channel, at)
 
 
-@compiled
+@inner
 def by_class(nats: Float, classes: int, levels: Float) -> None:
     """(pixel, class) nats as (class, pixel)."""
     for p in range(BLOCK):
