@@ -21,7 +21,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Decorator(Protocol):
     """What keeps the type of a function."""
 
-    def __call__(self, function: Function, /) -> Function: ...
+    def __call__(self, function: Function, /) -> Function:
+        """The function, compiled."""
+        ...
 
 
 BLOCK = 256
