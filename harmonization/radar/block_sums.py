@@ -7,24 +7,13 @@ whatever block, and on whatever thread, it stands.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-class Decorator(Protocol):
-    """What keeps the type of a function."""
-
-    def __call__(self, function: Function, /) -> Function:
-        """The function, compiled."""
-        ...
-
 
 BLOCK = 256
 """Pixels weighed together: their class likelihoods fill half of a first-level cache."""
@@ -39,10 +28,18 @@ _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1.0), np.float32(2.0)
 _THIRD, _FIFTH, _SEVENTH = np.float32(1.0 / 3.0), np.float32(1.0 / 5.0), np.float32(1.0 / 7.0)
 _SIXTH, _TWENTY_FOURTH, _HUNDRED_TWENTIETH = np.float32(1.0 / 6.0), np.float32(1.0 / 24.0), np.float32(1.0 / 120.0)
 
-# What numba says of its types leaves out the wrappers.
-_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
-compiled: Decorator = cast(Any, numba.njit)(**_OPTIONS, no_cfunc_wrapper=True)
-inner: Decorator = cast(Any, numba.njit)(**_OPTIONS, no_cfunc_wrapper=True, no_cpython_wrapper=True)
+compiled = numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+if TYPE_CHECKING:
+    inner = compiled
+else:  # What numba says of its types leaves the last two options out.
+    inner = numba.njit(
+        cache=True,
+        nogil=True,
+        fastmath={"contract"},
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+    )
 """For functions that compiled ones call, and none else: without a door to Python they compile in less time."""
 
 
