@@ -22,7 +22,7 @@ from harmonization.radar.evidence import weigh_radar
 from harmonization.simulate.backscatter import BandName
 from harmonization.simulate.fields import random_stream
 from harmonization.simulate.grid import Grid, area_average
-from harmonization.simulate.ground import GroundState, LandCover, make_ground
+from harmonization.simulate.ground import GroundState, SimulatedCover, make_ground
 from harmonization.simulate.radar import ALOS2_NOISE_DB, S1_NOISE_DB, alos2_pass, ground_gamma0, sentinel1_pass
 from harmonization.simulate.scene import Window
 from harmonization.wavelength import harmonize
@@ -69,7 +69,7 @@ def stand(seed: int, size: int = SIZE) -> Stand:
         window: np.mean([harmonize(look, BELIEF.log_odds).level for look in pair], axis=0)
         for window, pair in looks.items()
     }
-    forest = area_average((ground.land_cover == LandCover.FOREST).astype(float), ground.grid, grid) > 0.99
+    forest = area_average((ground.land_cover == SimulatedCover.FOREST).astype(float), ground.grid, grid) > 0.99
     wet = area_average((ground.during.depth > 0.0).astype(float), ground.grid, grid)
     seen = np.isfinite(means["during"] + means["before"]) & ((wet < 0.01) | (wet > 0.99))
     return Stand(

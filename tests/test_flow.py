@@ -23,7 +23,7 @@ from stac_validation import validate_item
 
 from harmonization.reasons import Reason
 from harmonization.simulate.event import simulate_event
-from harmonization.simulate.ground import LandCover, Truth
+from harmonization.simulate.ground import SimulatedCover, Truth
 from pipeline.compare import compare_run, finished_units
 from workflows.map import map_flood
 from workflows.simulate import simulate
@@ -157,7 +157,7 @@ def test_quiet_window_is_not_a_flood(tmp_path: Path) -> None:
 def test_l_band_finds_the_flooded_forest_and_c_band_does_not(tmp_path: Path) -> None:
     simulate(tmp_path / "scenes", 256, 2)
     event = simulate_event(256, 2)
-    forest = (event.ground.land_cover[event.ground.inner] == LandCover.FOREST) & (
+    forest = (event.ground.land_cover[event.ground.inner] == SimulatedCover.FOREST) & (
         event.truth == Truth.FLOODED_VEGETATION
     )
     recall = {}

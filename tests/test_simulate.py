@@ -9,7 +9,7 @@ from scipy.ndimage import binary_erosion
 
 from harmonization.simulate.event import Event, simulate_event
 from harmonization.simulate.grid import Grid, area_average
-from harmonization.simulate.ground import LandCover, Truth, make_ground, truth_map
+from harmonization.simulate.ground import SimulatedCover, Truth, make_ground, truth_map
 from harmonization.simulate.optical import OFFSET, QUANTIFICATION, reflectance_dn
 from harmonization.simulate.radar import ALOS2_NOISE_DB, S1_NOISE_DB, amplitude_dn
 from harmonization.simulate.scene import WINDOWS, Scene, Window
@@ -48,12 +48,12 @@ def decibel(event: Event, channel: str, window: Window, where: Mask) -> float:
     return float(10.0 * np.log10(np.nanmean(power(event, channel, window)[where])))
 
 
-def cover(event: Event, code: LandCover) -> Mask:
+def cover(event: Event, code: SimulatedCover) -> Mask:
     return event.ground.land_cover[event.ground.inner] == code
 
 
 def flooded_forest(event: Event) -> Mask:
-    return (event.truth == Truth.FLOODED_VEGETATION) & cover(event, LandCover.FOREST)
+    return (event.truth == Truth.FLOODED_VEGETATION) & cover(event, SimulatedCover.FOREST)
 
 
 def test_same_seed_same_numbers() -> None:
@@ -71,12 +71,12 @@ def test_truth_has_the_share_of_every_class(seed: int) -> None:
     ground = make_ground(SIZE, seed)
     truth = truth_map(ground)
     share = np.bincount(truth.ravel(), minlength=4) / truth.size
-    forest = ground.land_cover[ground.inner] == LandCover.FOREST
+    forest = ground.land_cover[ground.inner] == SimulatedCover.FOREST
     assert truth.shape == (SIZE, SIZE)
     assert 0.08 <= share[Truth.OPEN_WATER] <= 0.20
     assert 0.03 <= ((truth == Truth.FLOODED_VEGETATION) & forest).mean() <= 0.08
     assert 0.01 <= share[Truth.PERMANENT_WATER] <= 0.04
-    assert len(np.unique(ground.land_cover[ground.inner])) == len(LandCover)
+    assert len(np.unique(ground.land_cover[ground.inner])) == len(SimulatedCover)
 
 
 def test_water_stands_level_and_touches_the_river(event: Event) -> None:
@@ -106,7 +106,7 @@ def test_flooded_forest_brightens_at_l_band_only(event: Event, quiet: Event) -> 
 def test_open_water_is_dark_in_both_bands_and_sand_at_l_band_only(event: Event) -> None:
     water = binary_erosion(event.truth == Truth.OPEN_WATER, iterations=4)
     sand = binary_erosion((event.ground.roughness == 0.008)[event.ground.inner], iterations=4)
-    crop = (event.truth == Truth.DRY) & cover(event, LandCover.CROP)
+    crop = (event.truth == Truth.DRY) & cover(event, SimulatedCover.CROP)
     for channel in ("VV", "HH"):
         assert decibel(event, channel, "during", water) < decibel(event, channel, "during", crop) - 5.0
     assert decibel(event, "HH", "during", sand) < decibel(event, "HH", "during", water) + 3.0
@@ -114,7 +114,7 @@ def test_open_water_is_dark_in_both_bands_and_sand_at_l_band_only(event: Event) 
 
 
 def test_dry_ground_keeps_its_texture(quiet: Event) -> None:
-    dry = (quiet.truth == Truth.DRY) & cover(quiet, LandCover.FOREST)
+    dry = (quiet.truth == Truth.DRY) & cover(quiet, SimulatedCover.FOREST)
     before, during = (power(quiet, "HH", window)[dry & np.isfinite(power(quiet, "HH", "before"))] for window in WINDOWS)
     assert np.corrcoef(np.log(before), np.log(during))[0, 1] > 0.3
     assert np.std(10.0 * np.log10(during / before)) < 3.0

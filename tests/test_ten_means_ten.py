@@ -30,7 +30,7 @@ from harmonization.scattering.canopy import optical_depth, trunk_ground, water_c
 from harmonization.scattering.soil import oh_1992
 from harmonization.scattering.water import open_water
 from harmonization.simulate.backscatter import FREQUENCY, OPAQUE_CROWN, POLARIZATIONS, STEM_STRENGTH, TRUNK_MOISTURE
-from harmonization.simulate.ground import LandCover
+from harmonization.simulate.ground import SimulatedCover
 
 SCENES, PIXELS = 320, 640
 PRIOR = {"dry": 0.60, "open_water": 0.25, "flooded_vegetation": 0.15}
@@ -347,7 +347,7 @@ def forward_sigma0(
             elif name.startswith("bare"):
                 made = bare[wave]
             elif name in ("forest", "flooded_forest", "grass_crop", "flooded_marsh"):
-                cover = LandCover.FOREST if "forest" in name else LandCover.CROP
+                cover = SimulatedCover.FOREST if "forest" in name else SimulatedCover.CROP
                 depth = truth["forest_depth" if "forest" in name else "crop_depth"]
                 corner = trunk_ground(
                     frequency,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Cover, Evidence, Float, RadarBundle
-from harmonization.classes import FITTED_ANGLES
+from harmonization.incidence import class_mean_valid
 from harmonization.land_cover import LandCover
 from harmonization.radar.channels import channels_of, filled
 from harmonization.radar.class_lanes import BARE_LANE, GROUPS, LANE_NAMES, held_covers, log_shares
@@ -206,4 +206,4 @@ def _outside_model(bundle: RadarBundle) -> NDArray[np.bool_]:
     """(y, x) where the straight lines of the class means were not fitted."""
     if bundle.angle is None:
         return np.zeros(bundle.reasons.shape, dtype=np.bool_)
-    return np.asarray((bundle.angle < FITTED_ANGLES[0]) | (bundle.angle > FITTED_ANGLES[1]))
+    return np.asarray(np.isfinite(bundle.angle) & ~class_mean_valid(bundle.angle))

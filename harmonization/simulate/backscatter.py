@@ -14,7 +14,7 @@ from harmonization.scattering.canopy import TRUNK_STRENGTH, optical_depth, trunk
 from harmonization.scattering.soil import oh_1992
 from harmonization.scattering.water import open_water
 from harmonization.simulate.fields import random_stream, smooth_field
-from harmonization.simulate.ground import GroundState, LandCover
+from harmonization.simulate.ground import GroundState, SimulatedCover
 from harmonization.simulate.scene import Window
 
 Real = NDArray[np.float64]
@@ -26,20 +26,20 @@ POLARIZATIONS: dict[str, tuple[Literal["HH", "VV"], str]] = {"C": ("VV", "VH"), 
 """Like- and cross-polarized channel of each band."""
 TRUNK_MOISTURE = 0.5
 """Gravimetric moisture of stems (reference note, section 5.3)."""
-STEM_STRENGTH = {LandCover.FOREST: TRUNK_STRENGTH, LandCover.CROP: 3.0}
+STEM_STRENGTH = {SimulatedCover.FOREST: TRUNK_STRENGTH, SimulatedCover.CROP: 3.0}
 """Corner strength a unit of tau_L; of crops a guess below the one of trunks: stems are thin."""
 CORNER_DEPOLARIZATION = 0.03
 """Cross-polarized share of the corner: gives L-HV of flooded forest its +0.4 dB of the class table."""
-OPAQUE_CROWN: dict[str, dict[LandCover, float]] = {
+OPAQUE_CROWN: dict[str, dict[SimulatedCover, float]] = {
     # gamma0 in dB of an opaque crown. Forest C and L-HH reproduce the reference note, section 5.3; the rest is
     # set so that the optical depths of the simulator meet the class table within its 2 dB.
-    "C-VV": {LandCover.FOREST: -6.5, LandCover.CROP: -11.0},
-    "C-VH": {LandCover.FOREST: -12.5, LandCover.CROP: -17.0},
-    "L-HH": {LandCover.FOREST: -7.0, LandCover.CROP: -11.0},
-    "L-HV": {LandCover.FOREST: -10.3, LandCover.CROP: -17.0},
+    "C-VV": {SimulatedCover.FOREST: -6.5, SimulatedCover.CROP: -11.0},
+    "C-VH": {SimulatedCover.FOREST: -12.5, SimulatedCover.CROP: -17.0},
+    "L-HH": {SimulatedCover.FOREST: -7.0, SimulatedCover.CROP: -11.0},
+    "L-HV": {SimulatedCover.FOREST: -10.3, SimulatedCover.CROP: -17.0},
 }
 SURFACES = ("bare_dry", "grass_crop", "forest", "urban", "open_water", "flooded_marsh", "flooded_forest")
-"""Rows of the class table whose spread the texture of each surface takes; first the codes of `LandCover`."""
+"""Rows of the class table whose spread the texture of each surface takes; first the codes of `SimulatedCover`."""
 STAND = np.array([0, 1, 2, 3, 4, 1, 2])
 """Surface that each one is without the flood: the same plants, so the same offset."""
 TEMPORAL_CHANGE = np.array([1.2, 1.0, 0.7, 0.7, 1.0, 1.0, 0.7])
@@ -52,7 +52,7 @@ def sigma0(ground: GroundState, window: Window, band: BandName, angle: Real) -> 
     `angle` is the local incidence in degrees, shaped like the ground. Towns take the mean of the class table.
     """
     like, cross = POLARIZATIONS[band]
-    town = ground.land_cover == LandCover.URBAN
+    town = ground.land_cover == SimulatedCover.URBAN
     ground_power, corner = _below_canopy(ground, window, band, angle)
     depth = optical_depth(_emergent_depth(ground, window), FREQUENCY[band])
     result = {}
@@ -95,7 +95,7 @@ def _emergent_depth(ground: GroundState, window: Window) -> Real:
     return ground.optical_depth * np.clip(1.0 - ground.surface(window).depth / height, 0.0, 1.0)
 
 
-def _by_cover(ground: GroundState, decibel: dict[LandCover, float]) -> Real:
+def _by_cover(ground: GroundState, decibel: dict[SimulatedCover, float]) -> Real:
     """Linear power by land cover, 0 where the table says nothing."""
     return np.select([ground.land_cover == code for code in decibel], [10.0 ** (v / 10.0) for v in decibel.values()])
 
@@ -106,7 +106,7 @@ def surface_code(ground: GroundState, window: Window) -> NDArray[np.uint8]:
     emergent = (depth > 0.0) & (_emergent_depth(ground, window) > 0.0)
     code = np.where(depth > 0.0, SURFACES.index("open_water"), ground.land_cover)
     code[emergent] = SURFACES.index("flooded_marsh")
-    code[emergent & (ground.land_cover == LandCover.FOREST)] = SURFACES.index("flooded_forest")
+    code[emergent & (ground.land_cover == SimulatedCover.FOREST)] = SURFACES.index("flooded_forest")
     return code.astype(np.uint8)
 
 

@@ -26,7 +26,7 @@ RAIN = 0.03
 """Volumetric moisture that the rain of the flood window adds everywhere but on sand, which drains."""
 
 
-class LandCover(IntEnum):
+class SimulatedCover(IntEnum):
     """Codes of `GroundState.land_cover`."""
 
     BARE = 0
@@ -71,7 +71,7 @@ class GroundState:
     elevation: Real
     """Metres, river bed included."""
     land_cover: NDArray[np.uint8]
-    """Codes of `LandCover`."""
+    """Codes of `SimulatedCover`."""
     canopy_fraction: Real
     """Share of the ground hidden by leaves from above, 0 to 1."""
     vegetation_height: Real
@@ -118,10 +118,10 @@ def make_ground(size: int, seed: int, flood: bool = True) -> GroundState:
 def truth_map(ground: GroundState) -> NDArray[np.uint8]:
     """The truth of the flood window on the area without its margin: codes of `Truth`, (size, size) uint8."""
     depth = ground.during.depth
-    above_water = (ground.vegetation_height > depth) | (ground.land_cover == LandCover.FOREST)
+    above_water = (ground.vegetation_height > depth) | (ground.land_cover == SimulatedCover.FOREST)
     flooded = np.where(above_water, Truth.FLOODED_VEGETATION, Truth.OPEN_WATER)
     truth = np.where(depth > 0.0, flooded, Truth.DRY)
-    truth[ground.land_cover == LandCover.WATER] = Truth.PERMANENT_WATER
+    truth[ground.land_cover == SimulatedCover.WATER] = Truth.PERMANENT_WATER
     return truth[ground.inner].astype(np.uint8)
 
 
@@ -132,16 +132,16 @@ def _land_cover(
     stream = random_stream(seed, "land cover")
     size = inner[0].stop - inner[0].start
     parcel = field_parcels(stream, grid, 320.0, 140.0)
-    cover = np.where(stream.random(parcel.max() + 1)[parcel] < 0.3, LandCover.BARE, LandCover.CROP)
+    cover = np.where(stream.random(parcel.max() + 1)[parcel] < 0.3, SimulatedCover.BARE, SimulatedCover.CROP)
     above = valley.elevation - valley.flood_level
     town_score = smooth_field(stream, grid.shape, 0.018 * size) - 0.05 * np.abs(above - 4.0)
     built = town_score > _upper_quantile(town_score[inner], 0.02)
-    cover[built & (above > 0.7)] = LandCover.URBAN
+    cover[built & (above > 0.7)] = SimulatedCover.URBAN
     sand = _sand(grid, inner, stream, (above > 0.8) & (above < 8.0) & ~built)
-    cover[sand] = LandCover.BARE
+    cover[sand] = SimulatedCover.BARE
     wooded = _forest(grid, inner, stream, valley.hills, (peak > 0.0) & (usual == 0.0))
-    cover[wooded & (cover != LandCover.URBAN) & ~sand] = LandCover.FOREST
-    cover[usual > 0.0] = LandCover.WATER
+    cover[wooded & (cover != SimulatedCover.URBAN) & ~sand] = SimulatedCover.FOREST
+    cover[usual > 0.0] = SimulatedCover.WATER
     return cover.astype(np.uint8), parcel, sand
 
 
@@ -183,7 +183,7 @@ def _vegetation(grid: Grid, seed: int, cover: NDArray[np.uint8], parcel: NDArray
     stream = random_stream(seed, "vegetation")
     stand = smooth_field(stream, grid.shape, 4.0)
     growth = stream.random(parcel.max() + 1)[parcel]
-    crop, forest = cover == LandCover.CROP, cover == LandCover.FOREST
+    crop, forest = cover == SimulatedCover.CROP, cover == SimulatedCover.FOREST
     kinds = [crop, forest]
     fraction = np.select(kinds, [0.55 + 0.35 * growth, np.clip(0.85 + 0.05 * stand, 0.6, 0.97)], 0.0)
     height = np.select(kinds, [0.10 + 0.45 * growth, np.clip(17.0 + 3.0 * stand, 8.0, 28.0)], 0.0)
@@ -194,7 +194,7 @@ def _vegetation(grid: Grid, seed: int, cover: NDArray[np.uint8], parcel: NDArray
 def _roughness(seed: int, parcel: NDArray[np.int64], cover: NDArray[np.uint8], sand: NDArray[np.bool_]) -> Real:
     """Standard deviation of soil height in metres: tilled fields, forest floor, smooth sand."""
     tilled = random_stream(seed, "roughness").uniform(0.010, 0.019, parcel.max() + 1)[parcel]
-    roughness = np.where(cover == LandCover.FOREST, 0.020, tilled)
+    roughness = np.where(cover == SimulatedCover.FOREST, 0.020, tilled)
     # Smooth to L band (ks 0.2: as dark as water), still rough to C band (ks 0.9).
     return np.where(sand, 0.008, roughness)
 

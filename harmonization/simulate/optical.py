@@ -13,7 +13,7 @@ from scipy import ndimage
 from harmonization.bundle import Float
 from harmonization.simulate.fields import random_stream, smooth_field
 from harmonization.simulate.grid import Grid, area_average
-from harmonization.simulate.ground import GroundState, LandCover
+from harmonization.simulate.ground import GroundState, SimulatedCover
 from harmonization.simulate.scene import Scene, SceneLayer, Window
 
 Real = NDArray[np.float64]
@@ -112,18 +112,18 @@ def _reflectance(ground: GroundState, window: Window, seed: int, band: int) -> R
     shared = random_stream(seed, "sentinel-2 variety")
     grain, patch = smooth_field(shared, ground.grid.shape, 1.0), smooth_field(shared, ground.grid.shape, 12.0)
     own = smooth_field(random_stream(seed, f"sentinel-2 variety {band}"), ground.grid.shape, 3.0)
-    river = ground.land_cover == LandCover.WATER
+    river = ground.land_cover == SimulatedCover.WATER
     muddy = np.clip((0.75 if window == "during" else 0.35) + 0.15 * patch, 0.0, 1.0)
     water = spectrum["clear_water"] + muddy * (spectrum["turbid_water"] - spectrum["clear_water"])
     # Wet soil is darker: about half as bright near saturation as dry (Lobell and Asner 2002).
     soil = spectrum["soil"] * (1.35 - 1.9 * surface.soil_moisture)
     smooth = (ground.roughness < 0.009) & ~river
     floor = np.select(
-        [surface.depth > 0.0, ground.land_cover == LandCover.URBAN, smooth],
+        [surface.depth > 0.0, ground.land_cover == SimulatedCover.URBAN, smooth],
         [water, np.full_like(water, spectrum["town"]), np.full_like(water, spectrum["sand"])],
         soil,
     )
-    forest = ground.land_cover == LandCover.FOREST
+    forest = ground.land_cover == SimulatedCover.FOREST
     crown = np.where(forest, spectrum["forest"], spectrum["crop"])
     hidden = np.where(forest | (surface.depth < ground.vegetation_height), ground.canopy_fraction, 0.0)
     gain = np.exp(0.06 * grain + 0.08 * patch + 0.05 * own)
