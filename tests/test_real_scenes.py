@@ -121,14 +121,17 @@ def by_mask(folder: Path) -> dict[int, dict[str, np.ndarray]]:
             where = (mask == code) & evidence.observed
             grass, bare = (single["open_water"] - single[name] for name in ("grass_crop", "bare_dry"))
             flagged = (evidence.reasons & Reason.SMOOTH_DRY) != 0
-            layers = (bundle.power["HH"], bundle.power["HV"], evidence.llr[0], grass, bare, flagged)
+            layers = (bundle.power["HH"], bundle.power["HV"], evidence.held[0], grass, bare, flagged)
             found.append(np.stack([layer[where] for layer in layers]))
     names = ("HH", "HV", "water", "against_grass", "against_bare", "smooth")
     return {code: dict(zip(names, np.concatenate(found, axis=1), strict=True)) for code, found in rows.items()}
 
 
 def test_l_band_alone_is_calibrated_and_honest(niihau: Path) -> None:
-    """Medians of gamma0 as JAXA's tile has them; water against vegetation is clear, against smooth soil it is not."""
+    """Medians of gamma0 as JAXA's tile has them; water against vegetation is clear, against smooth soil it is not.
+
+    What a map uses is the evidence under its ceiling: nobody knows the share of smooth soil.
+    """
     found = by_mask(niihau)
     for code, title in ((50, "ocean"), (255, "land")):
         median = {name: float(np.median(values)) for name, values in found[code].items()}
