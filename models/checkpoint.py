@@ -16,7 +16,8 @@ from torch import Tensor
 from models.card import card_of
 from models.contract import CONTRACT, Contract, ContractMismatch, read_contract
 from models.device import choose_device
-from models.early import EarlyFusion
+from models.network import Network
+from models.networks import build
 
 WEIGHTS, CARD = "weights.safetensors", "card.md"
 
@@ -25,7 +26,7 @@ WEIGHTS, CARD = "weights.safetensors", "card.md"
 class Loaded:
     """A network ready to predict; shared by all threads of the process."""
 
-    network: EarlyFusion
+    network: Network
     """In evaluation mode, on `device`, without gradients."""
     contract: Contract
     device: torch.device
@@ -35,7 +36,7 @@ _LOCK = threading.Lock()
 _CACHE: dict[tuple[Path, str, int], Loaded] = {}
 
 
-def save(folder: Path, network: EarlyFusion, contract: Contract) -> Contract:
+def save(folder: Path, network: Network, contract: Contract) -> Contract:
     """Write weights, contract and card; an older checkpoint of that name is replaced.
 
     All files are written beside `folder` first, which then appears by one rename.
@@ -84,7 +85,7 @@ def load(folder: Path, device: str = "auto") -> Loaded:
 def _read(folder: Path, device: torch.device) -> Loaded:
     contract = read_contract(folder)
     contract.require_weights(_digest(folder / WEIGHTS))
-    network = EarlyFusion(contract)
+    network = build(contract)
     tensors = load_file(folder / WEIGHTS)
     _require_tensors(contract, network.state_dict(), tensors)
     network.load_state_dict(tensors)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from models.contract import Contract
-from models.inputs import CHANNELS, Mask, ModelInput
+from models.contract import Contract, sensor_of
+from models.inputs import CHANNELS, CONTEXT, Mask, ModelInput
 from models.tensors import Tensors, to_tensors
 
 Truth = NDArray[np.uint8]
@@ -56,7 +56,8 @@ def write_chip(path: Path, inputs: ModelInput, truth: Truth) -> None:
     for name, values in inputs.modalities.items():
         arrays[f"modalities/{name}"] = values.astype(np.float16)
         arrays[f"channels/{name}"] = np.array(inputs.channels[name])
-        arrays[f"physics_parts/{name}"] = inputs.parts[name].astype(np.float16)
+        if name in inputs.parts:
+            arrays[f"physics_parts/{name}"] = inputs.parts[name].astype(np.float16)
     arrays |= {f"presence/{name}": mask for name, mask in inputs.presence.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -145,7 +146,7 @@ class ChipSet(Dataset[Sample]):
 
 def _robbed(inputs: ModelInput, augmentation: Augmentation, generator: np.random.Generator) -> ModelInput:
     """Take modalities away, whole and in part; physics follows, for it sums what is present."""
-    present = [name for name in inputs.modalities if inputs.presence[name].any()]
+    present = [name for name in inputs.parts if inputs.presence[name].any()]
     if not present:
         return inputs
     kept = present[generator.integers(len(present))]
@@ -157,7 +158,8 @@ def _robbed(inputs: ModelInput, augmentation: Augmentation, generator: np.random
         elif blobs:
             hidden[name] = _blobs(inputs.shape, generator)
         if before:
-            hidden[f"{name}_before"] = True
+            past = [other for other in inputs.modalities if other != name and sensor_of(other) == name]
+            hidden |= dict.fromkeys((f"{name}_before", *past), True)
     return inputs.without(hidden)
 
 
@@ -167,15 +169,18 @@ def _shaken(inputs: ModelInput, strength: float, generator: np.random.Generator)
     Levels and indices move by a constant; evidence and the nats that enter the physics are scaled and moved together,
     so the network meets physics that is a little wrong everywhere, and learns where to trust it less.
     """
-    modalities, parts = {}, {}
+    modalities, parts = dict(inputs.modalities), {}
     for name, values in inputs.modalities.items():
+        if name in CONTEXT:
+            continue
         scale = 1.0 + strength * generator.uniform(-0.3, 0.2)
         bias = (strength * generator.normal(0.0, EVIDENCE_SHIFT, 2))[:, None, None]
         spread = [LEVEL_SHIFT if channel.endswith("_db") else INDEX_SHIFT for channel in inputs.channels[name][2:]]
         shift = strength * generator.normal(0.0, spread)
         measured = values[2:] + shift[:, None, None]
         modalities[name] = np.concatenate([values[:2] * scale + bias, measured]).astype(np.float32)
-        parts[name] = np.where(inputs.presence[name], inputs.parts[name] * scale + bias, 0.0).astype(np.float32)
+        if name in inputs.parts:
+            parts[name] = np.where(inputs.presence[name], inputs.parts[name] * scale + bias, 0.0).astype(np.float32)
     return replace(inputs, modalities=modalities, parts=parts)
 
 

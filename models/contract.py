@@ -20,6 +20,16 @@ BOUND = math.log(9.0)
 """B in nats: physics that says 0.9 can be moved to 0.5 at most (physics note, section 9)."""
 
 
+DATED = "@"
+"""Parts a modality's name from the number of an earlier look: "c_band@1" is the look before that of "c_band"."""
+Join = Literal["concat", "gated", "attention", "tensor"]
+
+
+def sensor_of(modality: str) -> str:
+    """The sensor that a modality comes from: "c_band" of "c_band" and of "c_band@1"."""
+    return modality.partition(DATED)[0]
+
+
 class ContractMismatch(ValueError):
     """Inputs or weights are not those of the contract."""
 
@@ -43,12 +53,21 @@ class Channel(Record):
 
 
 class Architecture(Record):
-    """A U-Net of segmentation-models-pytorch."""
+    """Encoders and a U-Net decoder of segmentation-models-pytorch."""
 
     encoder: str = "tu-resnet10t"
+    """Any encoder that segmentation-models-pytorch offers."""
+    pretrained: str | None = None
+    """Weights of the encoder to start from ("imagenet"): downloaded when a fit begins, never when one is loaded."""
     depth: PositiveInt = 3
     decoder_channels: tuple[PositiveInt, ...] = (48, 32, 16)
     """From the deepest to full resolution, one a step of the depth."""
+    join: Join | None = None
+    """How an intermediate network joins its sensors at every scale."""
+    window: PositiveInt = 4
+    """Features a side within which the attention of `join` looks."""
+    members: PositiveInt = 4
+    """Heads that each go without another part of the features; their spread is the epistemic uncertainty."""
 
 
 class Training(Record):
@@ -65,16 +84,24 @@ class Contract(Record):
 
     name: str
     version: str = "1"
-    strategy: Literal["early"] = "early"
+    strategy: Literal["early", "intermediate", "expert"] = "early"
+    """"early" stacks all modalities, "intermediate" joins the features of each, an "expert" knows one sensor alone."""
     architecture: Architecture = Architecture()
     modalities: dict[str, tuple[Channel, ...]]
     """By modality, in the order in which they are stacked."""
     presence: tuple[str, ...]
     """Presence channels, stacked after the modalities."""
     states: tuple[str, ...] = ("open_water", "flooded_vegetation")
-    """Of the two outputs: log-odds against dry, in nats."""
+    """Of the outputs: log-odds against dry, in nats."""
+    context: tuple[str, ...] = ()
+    """Modalities that no evidence comes from (terrain): alone they leave a pixel unobserved, and the physics stands."""
+    form: Literal["bounded", "free"] = "bounded"
+    """"bounded": physics + B·tanh(f / B). "free": physics + f, the ablation, and the form for data without physical
+    units, where the physics is index evidence alone."""
     bound: PositiveFloat = BOUND
     """B: the most a log-odds can be moved from the physics, nats."""
+    temperature: PositiveFloat = 1.0
+    """What the log-odds that the network aims at are divided by, before the bound: calibrated after the fit."""
     halo: int = 0
     """Pixels of context a side beyond which no input changes an output; a multiple of `stride`."""
     stride: PositiveInt = 8
@@ -104,6 +131,11 @@ class Contract(Record):
     def input_channels(self) -> int:
         """Channels of the stacked input: every modality's, then one a presence mask."""
         return sum(len(channels) for channels in self.modalities.values()) + len(self.presence)
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """Modalities of the moment that a pixel is observed by: no earlier looks, no context."""
+        return tuple(name for name in self.modalities if DATED not in name and name not in self.context)
 
     @property
     def channel_names(self) -> dict[str, tuple[str, ...]]:

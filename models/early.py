@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from models.contract import Architecture, Channel, Contract
-from models.parts.residual import bounded_residual
-from models.receptive import halo_of
+from models.inputs import CONTEXT
+from models.network import Network
+from models.receptive import with_halo
 from models.segmentation_library import segmentation_models
 
 # Clip, mean, deviation of each channel: round numbers around the table of harmonization/classes.py, so that
@@ -20,92 +21,80 @@ _NORMALISATION: dict[str, dict[str, tuple[tuple[float, float], float, float]]] =
     "c_band": {"copol_db": ((-32.0, 2.0), -12.0, 5.0), "crosspol_db": ((-38.0, -5.0), -20.0, 6.0)},
     "l_band": {"copol_db": ((-34.0, 2.0), -14.0, 6.0), "crosspol_db": ((-40.0, -5.0), -23.0, 7.0)},
     "optical": {"ndwi": ((-1.0, 1.0), -0.4, 0.4), "mndwi": ((-1.0, 1.0), -0.2, 0.4)},
+    "terrain": {"height_above_drainage": ((0.0, 40.0), 5.0, 8.0), "slope": ((0.0, 30.0), 3.0, 5.0)},
 }
+_UNITS = {"height_above_drainage": "m", "slope": "degrees", "ndwi": "1", "mndwi": "1"}
 
 
-def early_contract(name: str = "early", architecture: Architecture | None = None) -> Contract:
-    """Return the contract of the shipped early network, its halo measured on the network itself."""
-    modalities = {modality: _channels(modality) for modality in _NORMALISATION}
-    presence = (*modalities, "c_band_before", "l_band_before")
+SENSORS = ("c_band", "l_band", "optical")
+
+
+def early_contract(
+    name: str = "early", architecture: Architecture | None = None, sensors: tuple[str, ...] = SENSORS
+) -> Contract:
+    """Return the contract of the shipped early network, its halo measured on the network itself.
+
+    `sensors`: which of `SENSORS` it knows; one makes it an expert.
+    """
+    modalities = {modality: _channels(modality) for modality in (*sensors, "terrain")}
+    presence = (*modalities, *(f"{name}_before" for name in sensors if name != "optical"))
     architecture = architecture or Architecture()
     contract = Contract(
         name=name,
+        strategy="early" if len(sensors) > 1 else "expert",
         architecture=architecture,
         modalities=modalities,
         presence=presence,
+        context=CONTEXT,
         stride=2**architecture.depth,
     )
-    body = EarlyFusion(contract).body
-    return contract.model_copy(update={"halo": halo_of(body, contract.input_channels, contract.stride)})
+    return with_halo(contract, EarlyFusion(contract))
 
 
-class EarlyFusion(nn.Module):
-    """A U-Net over the stacked channels and presence masks, its output a bounded residual on the physics.
-
-    The last layer starts at zero: untrained, the network is the physics.
-    """
+class EarlyFusion(Network):
+    """A U-Net over the stacked channels and presence masks; with one sensor in its contract, an expert."""
 
     def __init__(self, contract: Contract) -> None:
-        super().__init__()
-        self.contract = contract
-        self.body = _unet(contract)
-        for modality, channels in contract.modalities.items():
-            rows = [(*channel.clip, channel.mean, channel.std) for channel in channels]
-            scale = torch.tensor(rows).T[:, :, None, None]  # (low, high, mean, std) x (C, 1, 1)
-            self.register_buffer(f"scale_{modality}", scale, persistent=False)
+        super().__init__(contract)
+        self.body = unet_body(contract.architecture, contract.input_channels)
 
-    def forward(self, modalities: dict[str, Tensor], presence: dict[str, Tensor], physics: Tensor) -> Tensor:
-        """Return (B, 2, H, W) log-odds in nats of the contract's states; see `Tensors` for the arguments.
-
-        H and W are multiples of the stride. Where no modality is present it is the physics, exactly.
-        """
-        correction = self.body(self.stacked(modalities, presence))
-        seen = torch.stack([presence[name] for name in self.contract.modalities]).any(dim=0)
-        return torch.where(seen[:, None], bounded_residual(physics, correction.float(), self.contract.bound), physics)
+    def features(self, modalities: dict[str, Tensor], presence: dict[str, Tensor]) -> tuple[Tensor, None]:
+        """Return the decoder's features; stacked channels show no share of a sensor."""
+        return self.body(self.stacked(modalities, presence)), None
 
     def stacked(self, modalities: dict[str, Tensor], presence: dict[str, Tensor]) -> Tensor:
-        """Return (B, input_channels, H, W): normalised channels, 0 where absent, then the presence masks."""
-        planes = [self._normalised(name, modalities[name], presence) for name in self.contract.modalities]
+        """Return (B, input_channels, H, W): the modalities as they are given, then the presence masks."""
+        planes = [modalities[name] for name in self.contract.modalities]
         masks = torch.stack([presence[name] for name in self.contract.presence], dim=1)
         stacked = torch.cat([*planes, masks.to(planes[0].dtype)], dim=1)
         return stacked.contiguous(memory_format=torch.channels_last)
 
-    def _normalised(self, name: str, values: Tensor, presence: dict[str, Tensor]) -> Tensor:
-        low, high, mean, std = cast(Tensor, getattr(self, f"scale_{name}"))
-        channels = self.contract.modalities[name]
-        seen = torch.stack([presence[channel.presence] & presence[name] for channel in channels], dim=1)
-        scaled = (torch.clamp(values, low, high) - mean) / std
-        return torch.where(seen & torch.isfinite(values), scaled, torch.zeros_like(scaled))
 
-
-def _unet(contract: Contract) -> nn.Module:
-    """Build the untrained U-Net: two outputs a pixel, its head at zero."""
-    architecture = contract.architecture
+def unet_body(architecture: Architecture, channels: int) -> nn.Module:
+    """Build an untrained U-Net without its head: (B, channels, H, W) to features of the last decoder step."""
     unet = segmentation_models().Unet(
         encoder_name=architecture.encoder,
         encoder_depth=architecture.depth,
-        encoder_weights=None,
+        encoder_weights=architecture.pretrained,
         decoder_channels=architecture.decoder_channels,
-        in_channels=contract.input_channels,
-        classes=len(contract.states),
+        in_channels=channels,
+        classes=1,
     )
-    head = unet.segmentation_head[0]
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
+    unet.segmentation_head = nn.Identity()
     return cast(nn.Module, unet.to(memory_format=torch.channels_last))
 
 
 def _channels(modality: str) -> tuple[Channel, ...]:
     """The channels that `models.inputs.assemble` makes, with their normalisation."""
-    rows = {"evidence_water": ("nat", _EVIDENCE), "evidence_vegetation": ("nat", _EVIDENCE)}
-    unit = "1" if modality == "optical" else "dB"
-    rows |= {name: (unit, numbers) for name, numbers in _NORMALISATION[modality].items()}
-    channels = tuple(_channel(name, unit, numbers, modality) for name, (unit, numbers) in rows.items())
-    if modality == "optical":
+    rows = {} if modality in CONTEXT else dict.fromkeys(("evidence_water", "evidence_vegetation"), _EVIDENCE)
+    rows |= _NORMALISATION[modality]
+    channels = tuple(_channel(name, numbers, modality) for name, numbers in rows.items())
+    if modality not in ("c_band", "l_band"):
         return channels
-    return (*channels, _channel("copol_change_db", "dB", _CHANGE, f"{modality}_before"))
+    return (*channels, _channel("copol_change_db", _CHANGE, f"{modality}_before"))
 
 
-def _channel(name: str, unit: str, numbers: tuple[tuple[float, float], float, float], presence: str) -> Channel:
+def _channel(name: str, numbers: tuple[tuple[float, float], float, float], presence: str) -> Channel:
     clip, mean, std = numbers
+    unit = "nat" if name.startswith("evidence") else _UNITS.get(name, "dB")
     return Channel(name=name, unit=unit, clip=clip, mean=mean, std=std, presence=presence)

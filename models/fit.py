@@ -17,8 +17,9 @@ from models.checkpoint import save
 from models.chips import Augmentation, ChipSet, Sample, chip_paths, split_by_group
 from models.contract import Contract, Record, Training
 from models.device import choose_device
-from models.early import EarlyFusion, early_contract
+from models.early import early_contract
 from models.losses import Loss, masked_loss
+from models.networks import build
 from models.score import Scores, score
 
 Report = Callable[[str], None]
@@ -130,7 +131,7 @@ class _Learner:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device = recipe, device
-        self.network = EarlyFusion(contract).to(device)
+        self.network = build(contract).to(device)
         augmentation = Augmentation(turn=True, drop=recipe.drop, blob=recipe.blob, shake=recipe.shake)
         self.train = ChipSet(chips[0], contract, augmentation=augmentation, seed=recipe.seed)
         self.validation = chips[1]
@@ -168,9 +169,9 @@ class _Learner:
     def _step(self, sample: Sample) -> Loss:
         inputs, truth = sample.inputs.to(self.device), sample.truth.to(self.device)
         recipe, contract = self.recipe, self.network.contract
-        observed = torch.stack([inputs.presence[name] for name in contract.modalities]).any(dim=0)
+        observed = torch.stack([inputs.presence[name] for name in contract.sensors]).any(dim=0)
         loss = masked_loss(
-            self.network(*inputs),
+            self.network(*inputs).log_odds,
             inputs.physics,
             truth,
             observed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from harmonization.evidence import combine
 from harmonization.optical.indices import mndwi, ndwi
 from harmonization.reasons import BLINDING
 from harmonization.wavelength import harmonize
+from models.contract import DATED, sensor_of
 
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -24,8 +25,11 @@ CHANNELS: dict[str, tuple[str, ...]] = {
     "c_band": _RADAR,
     "l_band": _RADAR,
     "optical": ("evidence_water", "evidence_vegetation", "ndwi", "mndwi"),
+    "terrain": ("height_above_drainage", "slope"),
 }
 """Channels of each modality that `assemble` makes by default, in order."""
+CONTEXT = ("terrain",)
+"""Modalities that see no water."""
 OPTIONAL_CHANNELS: dict[str, tuple[str, ...]] = {"c_band": ("harmonized_db",), "l_band": ("harmonized_db",)}
 """Channels that a contract may ask for beyond these; "harmonized_db" is C-VV-equivalent sigma0 at 38.5 degrees, present
 where "<modality>_harmonized" says that it is valid."""
@@ -44,28 +48,31 @@ class ModelInput:
     """One window of one place. What was not observed is left out, or False in its presence."""
 
     modalities: Mapping[str, Float]
-    """By modality: (channel, y, x) in physical units, not normalised; NaN is not observed."""
+    """By modality: (channel, y, x) in physical units, not normalised; NaN is not observed. "c_band@1" is the look of
+    "c_band" before, "c_band@2" the one before that: any number, each with the channels of its sensor."""
     presence: Mapping[str, Mask]
     """(y, x) True where observed: by modality; "<modality>_before": where the change channel is known;
     "<modality>_harmonized": where the harmonized level is valid."""
     parts: Mapping[str, Float]
-    """By modality: (2, y, x) nats it adds to the log-odds of open water : dry, flooded vegetation : dry."""
+    """By modality: (state, y, x) nats it adds to the log-odds of each state : dry (open water, flooded vegetation).
+    Earlier looks and what is no sensor have none: they add nothing."""
     prior: Float
-    """(2,) or (2, y, x) log-odds of the prior."""
+    """(state,) or (state, y, x) log-odds of the prior."""
     channels: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CHANNELS)
     """By modality: the names of its channels, in order."""
 
     def __post_init__(self) -> None:
         shape = self.shape
         for name, values in self.modalities.items():
-            if name not in self.presence or name not in self.parts or name not in self.channels:
-                raise ValueError(f"Modality {name!r} lacks its presence, its part of the physics or its names.")
+            if name not in self.presence or name not in self.channels:
+                raise ValueError(f"Modality {name!r} lacks its presence or its names.")
             _expect(f"modality {name!r}", values.shape, (len(self.channels[name]), *shape))
-            _expect(f"part {name!r}", self.parts[name].shape, (2, *shape))
+        for name, nats in self.parts.items():
+            _expect(f"part {name!r}", nats.shape, (self.states, *shape))
         for name, mask in self.presence.items():
             _expect(f"presence {name!r}", mask.shape, shape)
-        if self.prior.shape != (2,):
-            _expect("prior", self.prior.shape, (2, *shape))
+        if self.prior.ndim != 1:
+            _expect("prior", self.prior.shape, (self.states, *shape))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -76,22 +83,36 @@ class ModelInput:
         raise ValueError("No modality, and a prior without rows and columns: give the prior as (2, y, x).")
 
     @property
+    def states(self) -> int:
+        """How many states besides dry."""
+        return int(self.prior.shape[0])
+
+    @property
     def physics(self) -> Float:
-        """(2, y, x) log-odds without a network: the prior plus each modality's part where it is present."""
+        """(state, y, x) log-odds without a network: the prior plus each modality's part where it is present."""
         prior = self.prior if self.prior.ndim == 3 else self.prior[:, None, None]
-        everywhere = np.broadcast_to(prior, (2, *self.shape)).astype(np.float32)
+        everywhere = np.broadcast_to(prior, (self.states, *self.shape)).astype(np.float32)
         zero = np.float32(0.0)
-        parts = (np.where(self.presence[name], self.parts[name], zero) for name in self.modalities)
+        told = [name for name in self.modalities if name in self.parts]
+        parts = (np.where(self.presence[name], self.parts[name], zero) for name in told)
         return combine(everywhere, parts)
 
     def without(self, hidden: Mapping[str, Mask | bool]) -> ModelInput:
-        """Return a copy where a modality (and what hangs on it, "<modality>_before") is absent where told."""
+        """Return a copy where a modality, and what hangs on it ("<modality>_before", "<modality>@1"), is absent."""
         presence = dict(self.presence)
         for name, mask in hidden.items():
             for other in presence:
-                if other == name or other.startswith(f"{name}_"):
+                if other == name or other.startswith((f"{name}_", f"{name}{DATED}")):
                     presence[other] = presence[other] & ~np.asarray(mask)
         return replace(self, presence=presence)
+
+    def only(self, modalities: Collection[str]) -> ModelInput:
+        """Return a copy without the other modalities; the physics is then that of these alone."""
+        return replace(
+            self,
+            modalities={name: values for name, values in self.modalities.items() if name in modalities},
+            parts={name: nats for name, nats in self.parts.items() if name in modalities},
+        )
 
     def window(self, row: int, column: int, height: int, width: int) -> ModelInput:
         """Return `height` x `width` pixels from (row, column) on; what lies outside the array is absent."""
@@ -112,8 +133,17 @@ class Look:
 
     evidence: Evidence
     bundle: Bundle
-    before: RadarBundle | None = None
+    before: Bundle | None = None
     """The same sensor before the event, on the same grid; None where there is none."""
+    before_evidence: Evidence | None = None
+    """What that look alone says."""
+
+
+def with_earlier_looks(channels: Mapping[str, tuple[str, ...]], looks: int) -> dict[str, tuple[str, ...]]:
+    """The same with so many earlier looks of every sensor, each with the channels of its sensor."""
+    sensors = {name: names for name, names in channels.items() if name not in CONTEXT}
+    earlier = {f"{name}{DATED}{n}": names for n in range(1, looks + 1) for name, names in sensors.items()}
+    return {**channels, **earlier}
 
 
 def assemble(
@@ -121,6 +151,7 @@ def assemble(
     parts: Mapping[str, Float],
     prior: Float,
     channels: Mapping[str, tuple[str, ...]] = CHANNELS,
+    terrain: Float | None = None,
 ) -> ModelInput:
     """Stack channels from the records of each modality that is there.
 
@@ -128,7 +159,9 @@ def assemble(
         looks: by modality ("c_band", "l_band", "optical"); one that is left out is absent.
         parts: by modality, (2, y, x) nats: what it adds to the fused log-odds, after decay and doubt.
         prior: (2,) or (2, y, x) log-odds; the latter is needed where `looks` is empty.
-        channels: by modality, those that are wanted, in order: of `CHANNELS` (the default) and `OPTIONAL_CHANNELS`.
+        channels: by modality, those that are wanted, in order: of `CHANNELS` (the default) and `OPTIONAL_CHANNELS`;
+            "c_band@1" asks for the look before that of "c_band" too.
+        terrain: (2, y, x) metres above drainage and degrees of slope, NaN where not known.
 
     Raises:
         ValueError: an unknown modality or channel, or arrays that are not on one grid.
@@ -138,31 +171,51 @@ def assemble(
     modalities: dict[str, Float] = {}
     presence: dict[str, Mask] = {}
     for name, look in looks.items():
-        made = _evidence_channels(look) | _measured(look)
-        if "harmonized_db" in wanted[name]:
-            made["harmonized_db"] = _harmonized(look, prior)
-        seen = look.evidence.observed & ~_blinded(look.evidence.reasons) & ~_blinded(look.bundle.reasons)
-        first, second = CHANNELS[name][2:4]
-        presence[name] = seen & (np.isfinite(made[first]) | np.isfinite(made[second]))
-        values = np.stack([made[channel] for channel in wanted[name]]).astype(np.float32)
-        modalities[name] = np.where(presence[name], values, np.float32(np.nan))
-        if isinstance(look.bundle, RadarBundle):
-            presence[f"{name}_before"] = presence[name] & np.isfinite(made["copol_change_db"])
-        if "harmonized_db" in made:
-            presence[f"{name}_harmonized"] = presence[name] & np.isfinite(made["harmonized_db"])
+        _add_look(name, look, prior, wanted[name], modalities, presence)
+        earlier = f"{name}{DATED}1"
+        if earlier in wanted and look.before is not None and look.before_evidence is not None:
+            past = Look(look.before_evidence, look.before)
+            _add_look(earlier, past, prior, wanted[earlier], modalities, presence)
+    if terrain is not None and "terrain" in channels:
+        modalities["terrain"] = np.asarray(terrain, dtype=np.float32)
+        presence["terrain"] = np.asarray(np.isfinite(terrain).any(axis=0))
     added = {name: np.asarray(parts[name], dtype=np.float32) for name in looks}
     return ModelInput(modalities, presence, added, prior, wanted)
 
 
+def _add_look(
+    name: str,
+    look: Look,
+    prior: Float,
+    channels: tuple[str, ...],
+    modalities: dict[str, Float],
+    presence: dict[str, Mask],
+) -> None:
+    """Add the channels of one look, and where they were observed."""
+    made = _evidence_channels(look) | _measured(look)
+    if "harmonized_db" in channels:
+        made["harmonized_db"] = _harmonized(look, prior)
+    seen = look.evidence.observed & ~_blinded(look.evidence.reasons) & ~_blinded(look.bundle.reasons)
+    first, second = CHANNELS[sensor_of(name)][2:4]
+    presence[name] = seen & (np.isfinite(made[first]) | np.isfinite(made[second]))
+    values = np.stack([made[channel] for channel in channels]).astype(np.float32)
+    modalities[name] = np.where(presence[name], values, np.float32(np.nan))
+    if isinstance(look.bundle, RadarBundle):
+        presence[f"{name}_before"] = presence[name] & np.isfinite(made["copol_change_db"])
+    if "harmonized_db" in made:
+        presence[f"{name}_harmonized"] = presence[name] & np.isfinite(made["harmonized_db"])
+
+
 def _refuse_unknown(looks: Mapping[str, Look], channels: Mapping[str, tuple[str, ...]]) -> None:
-    unknown = sorted(set(looks) - set(CHANNELS))
+    known = [name for name in CHANNELS if name not in CONTEXT]
+    unknown = sorted(set(looks) - set(known))
     if unknown:
-        raise ValueError(f"Unknown modality {', '.join(unknown)}; known: {', '.join(CHANNELS)}.")
+        raise ValueError(f"Unknown modality {', '.join(unknown)}; known: {', '.join(known)}.")
     for name in looks:
-        known = (*CHANNELS[name], *OPTIONAL_CHANNELS.get(name, ()))
-        strange = [channel for channel in channels[name] if channel not in known]
+        offered = (*CHANNELS[name], *OPTIONAL_CHANNELS.get(name, ()))
+        strange = [channel for channel in channels[name] if channel not in offered]
         if strange:
-            raise ValueError(f"Unknown channel {', '.join(strange)} of {name!r}; known: {', '.join(known)}.")
+            raise ValueError(f"Unknown channel {', '.join(strange)} of {name!r}; known: {', '.join(offered)}.")
 
 
 def decibels(power: Float) -> Float:
@@ -185,7 +238,7 @@ def _measured(look: Look) -> dict[str, Float]:
     copol = nothing if co is None else decibels(bundle.power[co])
     crosspol = nothing if cross is None else decibels(bundle.power[cross])
     change = nothing
-    if look.before is not None and co is not None and co in look.before.power:
+    if isinstance(look.before, RadarBundle) and co is not None and co in look.before.power:
         before = np.where(_blinded(look.before.reasons), np.float32(np.nan), decibels(look.before.power[co]))
         change = copol - before
     return {"copol_db": copol, "crosspol_db": crosspol, "copol_change_db": change}

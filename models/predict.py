@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.checkpoint import Loaded, load
+from models.contract import Contract
 from models.inputs import ModelInput
+from models.output import Float, Prediction
 from models.tensors import Tensors, stack, to_tensors
 
 Precision = Literal["float32", "bfloat16"]
@@ -29,8 +30,8 @@ def predict(
     margin: int = 0,
     batch: int | None = None,
     precision: Precision = "float32",
-) -> NDArray[np.float32]:
-    """Return the log-odds of the contract's states against dry, (2, y - 2 margin, x - 2 margin) nats.
+) -> Prediction:
+    """Return log-odds of the contract's states against dry and their doubt, (S, y - 2 margin, x - 2 margin).
 
     What lies outside the array counts as absent, so pixels nearer to its edge than the halo differ from what
     a larger array gives; a unit passes its array with a margin of at least the halo and gets its own back.
@@ -50,18 +51,27 @@ def predict(
         ContractMismatch: weights or channels are not those of the contract.
     """
     loaded = load(folder, device)
-    loaded.contract.require_channels({name: inputs.channels[name] for name in inputs.modalities})
+    inputs = inputs.only(loaded.contract.modalities)
     core, halo = loaded.contract.window, loaded.contract.halo
-    result = inputs.physics
-    corners = [corner for corner in _corners(loaded, inputs, origin, margin) if _seen(inputs, *corner, core)]
+    result = _untouched(inputs, loaded.contract)
+    corners = [corner for corner in _corners(loaded, inputs, origin, margin) if _seen(inputs, loaded.contract, *corner)]
     for group in _groups(corners, batch or _BATCH[loaded.device.type]):
         windows = [inputs.window(row - halo, column - halo, *(2 * [core + 2 * halo])) for row, column in group]
         tensors = stack([to_tensors(window, loaded.contract) for window in windows])
-        logits = _forward(loaded, tensors, precision)[:, :, halo : halo + core, halo : halo + core]
-        for (row, column), values in zip(group, logits, strict=True):
-            _paste(result, values, row, column)
+        for made, target in zip(_forward(loaded, tensors, precision), result, strict=True):
+            cores = made[:, :, halo : halo + core, halo : halo + core]
+            for (row, column), values in zip(group, cores, strict=True):
+                _paste(target, values, row, column)
     rows, columns = inputs.shape
-    return result[:, margin : rows - margin, margin : columns - margin]
+    own = [array[:, margin : rows - margin, margin : columns - margin] for array in result]
+    return Prediction(own[0], own[1], own[2], own[3], loaded.contract.sensors)
+
+
+def _untouched(inputs: ModelInput, contract: Contract) -> list[Float]:
+    """What holds where nothing is seen: the physics, no variance, no sensor."""
+    physics = inputs.physics
+    nothing = np.zeros((len(contract.sensors), *inputs.shape), dtype=np.float32)
+    return [physics, np.zeros_like(physics), np.zeros_like(physics), nothing]
 
 
 def _corners(loaded: Loaded, inputs: ModelInput, origin: tuple[int, int], margin: int) -> Iterator[tuple[int, int]]:
@@ -74,10 +84,10 @@ def _corners(loaded: Loaded, inputs: ModelInput, origin: tuple[int, int], margin
     return ((row, column) for row in starts[0] for column in starts[1])
 
 
-def _seen(inputs: ModelInput, row: int, column: int, core: int) -> bool:
-    """Whether any modality is present in the core: elsewhere the physics stands, and nothing is to be run."""
-    rows, columns = slice(max(row, 0), row + core), slice(max(column, 0), column + core)
-    return any(inputs.presence[name][rows, columns].any() for name in inputs.modalities)
+def _seen(inputs: ModelInput, contract: Contract, row: int, column: int) -> bool:
+    """Whether any sensor is present in the core: elsewhere the physics stands, and nothing is to be run."""
+    rows, columns = (slice(max(first, 0), first + contract.window) for first in (row, column))
+    return any(inputs.presence[name][rows, columns].any() for name in contract.sensors if name in inputs.modalities)
 
 
 def _groups(corners: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
@@ -87,7 +97,7 @@ def _groups(corners: list[tuple[int, int]], size: int) -> Iterator[list[tuple[in
         yield group + [group[-1]] * (size - len(group))
 
 
-def _forward(loaded: Loaded, tensors: Tensors, precision: Precision) -> NDArray[np.float32]:
+def _forward(loaded: Loaded, tensors: Tensors, precision: Precision) -> list[Float]:
     kind = loaded.device.type
     with ExitStack() as contexts:
         contexts.enter_context(torch.inference_mode())
@@ -95,8 +105,8 @@ def _forward(loaded: Loaded, tensors: Tensors, precision: Precision) -> NDArray[
             contexts.enter_context(_exact_cuda())
         if precision == "bfloat16":
             contexts.enter_context(torch.autocast(kind, dtype=torch.bfloat16))
-        logits = loaded.network(*tensors.to(loaded.device))
-    return np.asarray(logits.float().cpu().numpy(), dtype=np.float32)
+        output = loaded.network(*tensors.to(loaded.device))
+    return [np.asarray(part.float().cpu().numpy(), dtype=np.float32) for part in output]
 
 
 def _exact_cuda() -> AbstractContextManager[None]:
@@ -104,7 +114,7 @@ def _exact_cuda() -> AbstractContextManager[None]:
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
-def _paste(result: NDArray[np.float32], values: NDArray[np.float32], row: int, column: int) -> None:
+def _paste(result: Float, values: Float, row: int, column: int) -> None:
     """Write a core into the result, cut where it reaches over the edge."""
     top, left = max(row, 0), max(column, 0)
     target = result[:, top : row + values.shape[1], left : column + values.shape[2]]

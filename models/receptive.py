@@ -7,8 +7,34 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from models.contract import Contract
+from models.network import Network
+
 _LARGEST = 2048
 """Pixels; a field that is wider than this counts as global."""
+
+
+class _Flat(nn.Module):
+    """A network as a function of one image: all normalised channels, modality by modality."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.sizes = {name: len(channels) for name, channels in network.contract.modalities.items()}
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, channels, H, W) to corrections, every modality present everywhere."""
+        modalities = dict(zip(self.sizes, torch.split(image, list(self.sizes.values()), dim=1), strict=True))
+        everywhere = torch.ones_like(image[:, 0], dtype=torch.bool)
+        features, _ = self.network.features(modalities, dict.fromkeys(self.network.contract.presence, everywhere))
+        corrections: Tensor = self.network.head.correction(features)
+        return corrections
+
+
+def with_halo(contract: Contract, network: Network) -> Contract:
+    """Return the contract with the halo that is measured on its network."""
+    flat = _Flat(network)
+    return contract.model_copy(update={"halo": halo_of(flat, sum(flat.sizes.values()), contract.stride)})
 
 
 def receptive_radius(body: nn.Module, channels: int, stride: int) -> int:

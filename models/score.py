@@ -10,35 +10,35 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from models.chips import ChipSet
-from models.early import EarlyFusion
 from models.losses import IGNORE, flood_probability
+from models.network import Network
 
 Scores = dict[str, dict[str, float]]
 """By scenario ("all", "without <modality>"), then by method ("physics", "network")."""
 
 
-def score(network: EarlyFusion, chips: Sequence[Path], batch: int, device: torch.device) -> Scores:
+def score(network: Network, chips: Sequence[Path], batch: int, device: torch.device) -> Scores:
     """Return the pooled flood IoU of every scenario; flood is P(open water) + P(flooded vegetation) > 1/2.
 
     Pixels that no remaining sensor observes are left out, so a scenario is judged on its own pixels.
     """
     network.eval()
     scores: Scores = {}
-    for missing in (None, *network.contract.modalities):
+    for missing in (None, *network.contract.sensors):
         chipset = ChipSet(chips, network.contract, without=() if missing is None else (missing,))
         name = "all" if missing is None else f"without {missing}"
         scores[name] = _scenario(network, DataLoader(chipset, batch), device)
     return scores
 
 
-def _scenario(network: EarlyFusion, loader: DataLoader[object], device: torch.device) -> dict[str, float]:
+def _scenario(network: Network, loader: DataLoader[object], device: torch.device) -> dict[str, float]:
     counts = {"physics": torch.zeros(2, dtype=torch.float64), "network": torch.zeros(2, dtype=torch.float64)}
     with torch.inference_mode():
         for sample in loader:
             inputs, truth = sample.inputs.to(device), sample.truth.to(device)
-            observed = torch.stack([inputs.presence[name] for name in network.contract.modalities]).any(dim=0)
+            observed = torch.stack([inputs.presence[name] for name in network.contract.sensors]).any(dim=0)
             used = observed & (truth != IGNORE)
-            for method, log_odds in (("physics", inputs.physics), ("network", network(*inputs))):
+            for method, log_odds in (("physics", inputs.physics), ("network", network(*inputs).log_odds)):
                 counts[method] += _overlap(flood_probability(log_odds) > 0.5, truth > 0, used).cpu()
     return {method: iou(*pair.tolist()) for method, pair in counts.items()}
 

@@ -21,7 +21,7 @@ class Tensors(NamedTuple):
     presence: dict[str, Tensor]
     """(B, H, W) bool, of each name in the contract."""
     physics: Tensor
-    """(B, 2, H, W) log-odds in nats."""
+    """(B, S, H, W) log-odds in nats."""
 
     def to(self, device: torch.device) -> Tensors:
         """Return the same on another device."""
@@ -36,8 +36,9 @@ def to_tensors(inputs: ModelInput, contract: Contract) -> Tensors:
     """Return what the contract asks for, without a batch axis; what the input lacks is absent.
 
     Raises:
-        ContractMismatch: a modality or its channels are not those of the contract.
+        ContractMismatch: the channels of a modality are not those of the contract.
     """
+    inputs = inputs.only(contract.modalities)
     contract.require_channels({name: inputs.channels[name] for name in inputs.modalities})
     modalities = {}
     for name, channels in contract.modalities.items():

@@ -152,21 +152,27 @@ def _covers(tile: Ancillary, box: GeoBox) -> Piece | None:
     return replace(window, values=codes)
 
 
-def prior_on(ground: Ground, box: GeoBox, belief: Belief, drainage: Drainage, cover: Codes | None = None) -> Array:
-    """(2, y, x) prior log-odds on a box: the event's, lowered where the ground lies high above drainage or is steep.
+def terrain_on(ground: Ground, box: GeoBox) -> Array:
+    """(2, y, x) on a box: metres above drainage and degrees of slope, NaN where not known."""
+    unknown = np.full(box.shape.yx, np.nan, dtype=np.float32)
+    height = elevation_on(_own_zone_first(ground.drainage, box), box) if ground.drainage else unknown
+    return np.stack([height, _slope_on(ground.elevation_rasters, box) if ground.elevation else unknown])
 
-    Where the height is not known, and everywhere without tiles of it, the event's own. `cover`: see `believed_factor`.
+
+def prior_over(terrain: Array, belief: Belief, drainage: Drainage, cover: Codes | None = None) -> Array:
+    """(2, y, x) prior log-odds: the event's, lowered where the ground lies high above drainage or is steep.
+
+    `terrain`: of `terrain_on`. Where the height is not known the event's own. `cover`: see `believed_factor`.
     """
-    return prior_log_odds(belief.water, belief.vegetation, factor_on(ground, box, drainage, cover))
+    return prior_log_odds(belief.water, belief.vegetation, factor_over(terrain, drainage, cover))
 
 
-def factor_on(ground: Ground, box: GeoBox, drainage: Drainage, cover: Codes | None = None) -> NDArray[np.float64]:
-    """(y, x) factor on the event's prior, in (0, 1]; 1 where nothing is known of the height."""
-    if not ground.drainage:
-        return np.ones(box.shape.yx)
-    height = elevation_on(_own_zone_first(ground.drainage, box), box)
-    slope = _slope_on(ground.elevation_rasters, box)
-    factor = drainage_prior_factor(height, slope, drainage.half_height, drainage.width)
+def factor_over(terrain: Array, drainage: Drainage, cover: Codes | None = None) -> NDArray[np.float64]:
+    """(y, x) factor on the event's prior, in (0, 1]; 1 where the height is not known, the height's alone where only the
+    slope is not.
+    """
+    height, slope = terrain
+    factor = drainage_prior_factor(height, np.nan_to_num(slope), drainage.half_height, drainage.width)
     return believed_factor(factor, drainage.doubt, cover)
 
 
@@ -177,9 +183,7 @@ def _own_zone_first(tiles: Sequence[Ancillary], box: GeoBox) -> list[RasterLayer
 
 
 def _slope_on(elevation: Sequence[RasterLayer], box: GeoBox) -> Array:
-    """(y, x) slope in degrees, 0 where it is not known: then the height alone tells."""
-    if not elevation:
-        return np.zeros(box.shape.yx, dtype=np.float32)
+    """(y, x) slope in degrees, NaN where it is not known."""
     pixel = box.resolution.map(abs)
     wide = slope_degrees(elevation_on(elevation, box.pad(1)), (pixel.y, pixel.x))  # so no unit has a rim of its own
-    return np.nan_to_num(wide[1:-1, 1:-1])
+    return wide[1:-1, 1:-1]

@@ -86,20 +86,24 @@ def by_physics(looks: Looks, prior: Float) -> MethodMap:
     return from_log_odds(log_odds, seen_by_any(looks, prior.shape[1:]))
 
 
-def by_network(looks: Looks, prior: Float, weights: Path, device: str, origin: tuple[int, int]) -> MethodMap:
+def by_network(
+    looks: Looks, prior: Float, terrain: Float, weights: Path, device: str, origin: tuple[int, int]
+) -> MethodMap:
     """Physics corrected by a network within the bounds of its contract; equal to physics where it is blind."""
     from models.predict import predict  # torch takes seconds to import: only where a network runs
 
-    inputs = network_input(looks, prior, read_contract(weights).channel_names)
-    log_odds = predict(weights, inputs, device, origin=origin)
-    return from_log_odds(log_odds, seen_by_any(looks, prior.shape[1:]))
+    inputs = network_input(looks, prior, terrain, read_contract(weights).channel_names)
+    found = predict(weights, inputs, device, origin=origin)
+    return from_log_odds(found.log_odds, seen_by_any(looks, prior.shape[1:]))
 
 
-def network_input(looks: Looks, prior: Float, channels: Mapping[str, tuple[str, ...]] = CHANNELS) -> ModelInput:
+def network_input(
+    looks: Looks, prior: Float, terrain: Float | None = None, channels: Mapping[str, tuple[str, ...]] = CHANNELS
+) -> ModelInput:
     """The channels, presence and physics of a unit by modality; a second sensor of a modality adds its evidence.
 
-    `channels`: those that the network's contract asks for, by modality. They are of the look nearest to t*, pixel by
-    pixel: where one optical sensor is clouded, of the other.
+    `terrain`: (2, y, x) of `pipeline.ground.terrain_on`. `channels`: those that the network's contract asks for, by
+    modality. They are of the look nearest to t*, pixel by pixel: where one optical sensor is clouded, of the other.
     """
     by_modality: dict[str, list[SensorLook]] = {}
     for look in looks.values():
@@ -107,10 +111,9 @@ def network_input(looks: Looks, prior: Float, channels: Mapping[str, tuple[str, 
     chosen: dict[str, Look] = {}
     parts: dict[str, Float] = {}
     for modality, same in by_modality.items():
-        before = same[0].before
-        chosen[modality] = Look(*nearest(same), before if isinstance(before, RadarBundle) else None)
+        chosen[modality] = Look(*nearest(same), same[0].before, same[0].before_evidence)
         parts[modality] = reduce(np.add, [look.contribution for look in same])
-    return assemble(chosen, parts, prior, channels)
+    return assemble(chosen, parts, prior, channels, terrain)
 
 
 def from_log_odds(log_odds: Float, observed: Mask) -> MethodMap:

@@ -21,7 +21,7 @@ from harmonization.speckle import equivalent_looks
 from pipeline.clock import StageClock
 from pipeline.decode_radar import POLARIZATIONS, AlignedPower, radar_bundle, radar_power
 from pipeline.grid import windows
-from pipeline.ground import factor_on, land_cover_on
+from pipeline.ground import factor_over, land_cover_on, terrain_on
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Plan, Unit, touching
 from pipeline.radar_noise import DEFAULT_NOISE_DB
@@ -216,7 +216,7 @@ def _estimated(plan: Plan, boxes: Sequence[GeoBox], science: Science, prepared: 
         looks = observe(sample, science, prepared, StageClock(), plan.elevation, cover).compute(scheduler="threads")
         observed = np.any([look.evidence.observed for look in looks.values()], axis=0)
         parts.append(np.sum([look.contribution for look in looks.values()], axis=0)[:, observed])
-        factors.append(factor_on(ground, box, science.drainage, cover)[observed])
+        factors.append(factor_over(terrain_on(ground, box), science.drainage, cover)[observed])
     if not parts:
         return start
     bounds = (science.prior.water, science.prior.highest)

@@ -24,7 +24,7 @@ from pipeline.crop import crop, crop_look, crop_method
 from pipeline.export import export_unit
 from pipeline.flatten import flattening_told
 from pipeline.grid import SNAP, inside, lattice_origin
-from pipeline.ground import Ground, elevation_on, ground_facts, land_cover_on, prior_on, water_on
+from pipeline.ground import Ground, elevation_on, ground_facts, land_cover_on, prior_over, terrain_on, water_on
 from pipeline.job import Job
 from pipeline.ledger import fingerprint, unit_folder
 from pipeline.methods import MethodMap, by_ndwi, by_network, by_physics, by_radar_threshold
@@ -69,9 +69,9 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
     wide = replace(unit, box=unit.box.pad(halo))
     belief = setting.prepared.belief(setting.science)
     ground = setting.ground.near(wide.box)
-    cover, prior = ground_of_unit(wide, ground, setting.science, belief, clock)
+    cover, terrain, prior = ground_of_unit(wide, ground, setting.science, belief, clock)
     looks = observe(wide, setting.science, setting.prepared, clock, setting.elevation, cover)
-    maps = {name: _method(name, looks, wide, setting, prior, clock) for name in setting.job.methods}
+    maps = {name: _method(name, looks, wide, setting, (prior, terrain), clock) for name in setting.job.methods}
     layers = delayed(clock.timed("classify", _layers), pure=False)(looks, maps, prior, cover, unit, halo, setting)
     write = delayed(clock.timed("export", export_unit), pure=False)
     print_ = unit_fingerprint(unit, setting)
@@ -92,25 +92,28 @@ def unit_fingerprint(unit: Unit, setting: Setting) -> str:
 
 def ground_of_unit(
     unit: Unit, ground: Ground, science: Science, belief: Belief, clock: StageClock
-) -> tuple[Delayed | None, Delayed]:
-    """Land cover (None where the job has none) and prior log-odds (2, y, x) over a unit's box, not yet computed."""
+) -> tuple[Delayed | None, Delayed, Delayed]:
+    """Land cover (None where the job has none), terrain and prior (2, y, x) of a unit, not yet computed."""
     cover = None
     if ground.land_cover:
         cover = delayed(clock.timed("decode", land_cover_on), pure=False)(ground.land_cover, unit.box)
-    prior: Delayed = delayed(clock.timed("decode", prior_on), pure=False)(
-        ground, unit.box, belief, science.drainage, cover
-    )
-    return cover, prior
+    terrain: Delayed = delayed(clock.timed("decode", terrain_on), pure=False)(ground, unit.box)
+    prior: Delayed = delayed(clock.timed("decode", prior_over), pure=False)(terrain, belief, science.drainage, cover)
+    return cover, terrain, prior
 
 
-def _method(name: str, looks: Delayed, unit: Unit, setting: Setting, prior: Delayed, clock: StageClock) -> Delayed:
+def _method(
+    name: str, looks: Delayed, unit: Unit, setting: Setting, ground: tuple[Delayed, Delayed], clock: StageClock
+) -> Delayed:
+    """`ground`: prior and terrain."""
+    prior, terrain = ground
     shape = unit.box.shape.yx
     origin = lattice_origin(unit.box)
     calls: dict[str, tuple[Callable[..., MethodMap], tuple[Any, ...]]] = {
         "ndwi": (by_ndwi, (setting.science.ndwi_threshold, shape)),
         "radar_threshold": (by_radar_threshold, (thresholds_of(unit, setting.prepared), shape)),
         "physics": (by_physics, (prior,)),
-        "early": (by_network, (prior, setting.weights, setting.device, origin)),
+        "early": (by_network, (prior, terrain, setting.weights, setting.device, origin)),
     }
     function, rest = calls[name]
     found: Delayed = delayed(clock.timed(name, function), pure=False)(looks, *rest)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from catalogs.records import RasterLayer
 from models.chips import write_chip
+from models.inputs import CHANNELS, with_earlier_looks
 from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER
 from pipeline.clock import StageClock
@@ -27,6 +28,8 @@ from pipeline.run import ground_of_unit
 from pipeline.science import Science, load_science
 
 IGNORED = 255
+CHIP_CHANNELS = with_earlier_looks(CHANNELS, 1)
+"""What a chip holds, for networks of every strategy."""
 TO_STATE = {0: 0, OPEN_WATER: 1, REFERENCE_WATER: 1, FLOODED_VEGETATION: 2}
 """Class of the truth → state of the network, which maps the water of the moment, permanent or not."""
 
@@ -53,10 +56,10 @@ def _write_chips(plan: Plan, science: Science, truth: Path, folder: Path, group:
     belief = prepared.belief(science)
     for unit in plan.units:
         states = _states(truth, unit)
-        cover, prior = ground_of_unit(unit, plan.ground.near(unit.box), science, belief, StageClock())
+        cover, terrain, prior = ground_of_unit(unit, plan.ground.near(unit.box), science, belief, StageClock())
         for name, variant in (("pair", unit), ("single", replace(unit, before=()))):
             looks = observe(variant, science, prepared, StageClock(), plan.elevation, cover)
-            inputs = delayed(network_input)(looks, prior).compute(scheduler="threads")
+            inputs = delayed(network_input)(looks, prior, terrain, CHIP_CHANNELS).compute(scheduler="threads")
             for row, column in _corners(unit, side):
                 path = folder / f"{group}_{unit.id}_{name}_{row}_{column}.npz"
                 write_chip(

@@ -26,7 +26,7 @@ from harmonization.terrain import drainage_prior_factor
 from pipeline.drainage import drainage_boxes, height_above_drainage, with_drainage
 from pipeline.errors import JobError
 from pipeline.grid import outline_lonlat, project
-from pipeline.ground import COMPUTED_HERE, Ground, elevation_on, factor_on, prior_on
+from pipeline.ground import COMPUTED_HERE, Ground, elevation_on, factor_over, prior_over, terrain_on
 from pipeline.job import Job
 from workflows.account import account_of, caveats
 from workflows.compare import compare
@@ -166,7 +166,7 @@ def test_prior_falls_with_height_and_is_the_events_where_nothing_is_known(tmp_pa
     box, belief, rules = grid(32, 32), Belief(), science().drainage
     heights = np.repeat(np.array([0.0, 5.0, 30.0, np.nan], np.float32), 8)
     ground = Ground(drainage=(tile(tmp_path / "h.tif", np.tile(heights, (32, 1)), box),))
-    prior = prior_on(ground, box, belief, rules)[:, 16, 4::8]
+    prior = prior_over(terrain_on(ground, box), belief, rules)[:, 16, 4::8]
     flat = belief.log_odds
     np.testing.assert_allclose(prior[:, 3], flat, rtol=1e-6)
     lost = flat[0] - prior[0]
@@ -174,11 +174,13 @@ def test_prior_falls_with_height_and_is_the_events_where_nothing_is_known(tmp_pa
     assert lost[1] == pytest.approx(np.log(2.0), abs=0.1)
     assert lost[2] == pytest.approx(np.log(50.0), abs=0.1), "30 m: 3.9 nats more evidence are needed, and no more"
     np.testing.assert_allclose(prior[0] - prior[1], flat[0] - flat[1], rtol=1e-5)
-    np.testing.assert_allclose(prior_on(NOTHING, box, belief, rules)[:, 3, 3], flat, rtol=1e-6)
+    np.testing.assert_allclose(prior_over(terrain_on(NOTHING, box), belief, rules)[:, 3, 3], flat, rtol=1e-6)
     cover = np.full((32, 32), LandCover.GRASS_CROPS, np.uint8)
     cover[:, 16:24] = LandCover.FOREST
-    assert (factor_on(ground, box, rules, cover)[:, 17:23] == 1.0).all(), "a height of crowns says nothing"
-    np.testing.assert_array_equal(factor_on(ground, box, rules, cover)[:, :15], factor_on(ground, box, rules)[:, :15])
+    terrain = terrain_on(ground, box)
+    covered, bare = factor_over(terrain, rules, cover), factor_over(terrain, rules)
+    assert (covered[:, 17:23] == 1.0).all(), "a height of crowns says nothing"
+    np.testing.assert_array_equal(covered[:, :15], bare[:, :15])
 
 
 def test_own_zone_counts_before_the_neighbours(tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_own_zone_counts_before_the_neighbours(tmp_path: Path) -> None:
         tile(tmp_path / f"{zone}-a.tif", np.full((32, 32), height, np.float32), box)
         for zone, height in (("32631", 30.0), ("32632", 0.0))
     )
-    assert (factor_on(Ground(drainage=(other, own)), box, science().drainage) > 0.9).all()
+    assert (factor_over(terrain_on(Ground(drainage=(other, own)), box), science().drainage) > 0.9).all()
 
 
 def test_units_read_the_same_prior(tmp_path: Path) -> None:
@@ -198,10 +200,10 @@ def test_units_read_the_same_prior(tmp_path: Path) -> None:
     dem = tile(tmp_path / "z.tif", draw.normal(100.0, 9.0, (40, 40)).astype(np.float32), coarse)
     ground = Ground(drainage=(tile(tmp_path / "h.tif", height, coarse),), elevation=(dem,))
     box, rules = grid(48, 48), science().drainage
-    whole = prior_on(ground, box, Belief(), rules)
+    whole = prior_over(terrain_on(ground, box), Belief(), rules)
     for rows in (slice(0, 16), slice(16, 48)):
-        np.testing.assert_array_equal(prior_on(ground, box[rows, :], Belief(), rules), whole[:, rows])
-    alone = prior_on(replace_elevation(ground), box, Belief(), rules)
+        np.testing.assert_array_equal(prior_over(terrain_on(ground, box[rows, :]), Belief(), rules), whole[:, rows])
+    alone = prior_over(terrain_on(replace_elevation(ground), box), Belief(), rules)
     assert (whole <= alone + 1e-6).all(), "slope only ever lowers it"
     assert (whole < alone - 0.1).any()
 

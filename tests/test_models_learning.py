@@ -12,7 +12,7 @@ import torch
 from models.checkpoint import load
 from models.chips import Augmentation, ChipSet, _shaken, chip_paths, read_chip, split_by_group, write_chip
 from models.contract import Training
-from models.early import EarlyFusion, early_contract
+from models.early import SENSORS, EarlyFusion, early_contract
 from models.fit import Recipe, fit
 from models.inputs import CHANNELS, ModelInput
 from models.losses import flood_probability, masked_loss, state_logits
@@ -34,11 +34,12 @@ def noisy_chip(seed: int) -> tuple[ModelInput, np.ndarray]:
     row, column = generator.uniform(8, 24, 2)
     truth = ((rows - row) ** 2 + (columns - column) ** 2 < generator.uniform(6, 12) ** 2).astype(np.uint8)
     modalities, parts = {}, {}
-    for name, channels in CHANNELS.items():
+    for name, channels in ((sensor, CHANNELS[sensor]) for sensor in SENSORS):
         water = np.where(truth == 1, 1.0, -1.0) + generator.normal(0, 2, truth.shape)
         parts[name] = np.stack([water, np.full(truth.shape, -2.0)]).astype("f4")
         rest = generator.normal(0, 1, (len(channels) - 2, *truth.shape))
         modalities[name] = np.concatenate([parts[name], rest]).astype("f4")
+    modalities["terrain"] = generator.uniform(0, 9, (2, *truth.shape)).astype("f4")
     names = (*CHANNELS, "c_band_before", "l_band_before")
     presence = {name: np.ones(truth.shape, dtype=bool) for name in names}
     return ModelInput(modalities, presence, parts, PRIOR), truth
@@ -129,7 +130,7 @@ def test_augmentation_is_seeded_and_never_takes_every_sensor(chips, contract):
         one, two = first[index], second[index]
         assert torch.equal(one.inputs.physics, two.inputs.physics)
         assert torch.equal(one.truth, two.truth)
-        present = [bool(one.inputs.presence[name].any()) for name in CHANNELS]
+        present = [bool(one.inputs.presence[name].any()) for name in SENSORS]
         assert any(present)
         dropped += present.count(False)
     assert dropped > len(paths)

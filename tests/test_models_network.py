@@ -20,11 +20,11 @@ from models import checkpoint
 from models import segmentation_library as library
 from models.contract import BOUND, ContractMismatch, read_contract, shipped
 from models.device import choose_device
-from models.early import EarlyFusion, early_contract
+from models.early import SENSORS, EarlyFusion, early_contract
 from models.inputs import CHANNELS, ModelInput
 from models.parts.residual import bounded_residual
 from models.predict import predict
-from models.receptive import halo_of, receptive_radius
+from models.receptive import receptive_radius
 from models.tensors import stack, to_tensors
 
 
@@ -35,7 +35,7 @@ def random_input(rows: int, columns: int, seed: int = 0) -> ModelInput:
     return ModelInput(
         modalities={n: generator.normal(-5, 8, (len(CHANNELS[n]), *shape)).astype("f4") for n in CHANNELS},
         presence={name: generator.random(shape) < 0.7 for name in names},
-        parts={name: generator.normal(0, 2, (2, *shape)).astype("f4") for name in CHANNELS},
+        parts={name: generator.normal(0, 2, (2, *shape)).astype("f4") for name in SENSORS},
         prior=np.array([-3.0, -4.0], dtype=np.float32),
     )
 
@@ -48,7 +48,7 @@ def awake(contract, seed=0) -> EarlyFusion:
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.3, 0.3)
             module.running_var.uniform_(0.5, 1.5)
-    nn.init.normal_(network.body.segmentation_head[0].weight, std=0.5)
+    nn.init.normal_(network.head.correction.weight, std=0.5)
     return network
 
 
@@ -70,7 +70,13 @@ def folder(tmp_path, network, contract):
 
 def run(network, inputs):
     with torch.inference_mode():
-        return network(*stack([to_tensors(inputs, network.contract)]))[0].numpy()
+        return network(*stack([to_tensors(inputs, network.contract)])).log_odds[0].numpy()
+
+
+def planes_of(network, inputs):
+    modalities, presence, _ = stack([to_tensors(inputs, network.contract)])
+    clean = {name: network.normalised(name, values, presence) for name, values in modalities.items()}
+    return network.stacked(clean, presence)[0].numpy()
 
 
 # --- residual
@@ -129,8 +135,7 @@ def test_absent_channels_contribute_exactly_zero(network):
     }
     dirty = ModelInput(garbage, inputs.presence, inputs.parts, inputs.prior)
     np.testing.assert_array_equal(run(network, dirty), run(network, inputs))
-    tensors = to_tensors(dirty, network.contract)
-    planes = network.stacked(*stack([tensors])[:2])[0].numpy()
+    planes = planes_of(network, dirty)
     assert (planes[:5, ~inputs.presence["c_band"]] == 0).all()
     assert (planes[4, ~inputs.presence["c_band_before"]] == 0).all()
 
@@ -141,10 +146,10 @@ def test_normalisation_is_that_of_the_contract(network):
     inputs.modalities["c_band"][3] = -99.0  # clipped to -38: (-38 + 20) / 6 = -3
     everywhere = {name: np.ones((8, 8), dtype=bool) for name in inputs.presence}
     inputs = ModelInput(inputs.modalities, everywhere, inputs.parts, inputs.prior)
-    planes = network.stacked(*stack([to_tensors(inputs, network.contract)])[:2])[0].numpy()
-    assert planes.shape == (19, 8, 8)
+    planes = planes_of(network, inputs)
+    assert planes.shape == (22, 8, 8)
     np.testing.assert_allclose(planes[2:4, 0, 0], [-1.0, -3.0], rtol=1e-6)
-    np.testing.assert_array_equal(planes[14:], 1.0)
+    np.testing.assert_array_equal(planes[16:], 1.0)
 
 
 def test_a_modality_left_out_is_a_modality_nowhere_present(network):
@@ -189,7 +194,8 @@ def test_a_network_that_sees_everything_is_refused():
 
 def test_halo_follows_from_the_network(network, contract):
     assert contract.halo % contract.stride == 0
-    assert contract.halo == halo_of(network.body, contract.input_channels, contract.stride)
+    radius = receptive_radius(network.body, contract.input_channels, contract.stride)
+    assert radius < contract.halo <= radius + 1 + contract.stride, "the head looks one pixel further than the body"
 
 
 def test_no_input_beyond_the_radius_changes_an_output(network, contract):
@@ -216,19 +222,19 @@ def padded_whole(network, inputs):
 def test_tiles_equal_the_whole_image(network, folder):
     inputs = random_input(200, 136)
     whole = padded_whole(network, inputs)
-    np.testing.assert_allclose(predict(folder, inputs, "cpu"), whole, atol=1e-5)
-    np.testing.assert_allclose(predict(folder, inputs, "cpu", batch=4), whole, atol=1e-5)
+    np.testing.assert_allclose(predict(folder, inputs, "cpu").log_odds, whole, atol=1e-5)
+    np.testing.assert_allclose(predict(folder, inputs, "cpu", batch=4).log_odds, whole, atol=1e-5)
 
 
 def test_a_unit_with_its_halo_equals_its_cut_of_a_larger_one(folder, contract):
     inputs, halo = random_input(240, 224), contract.halo
-    whole = predict(folder, inputs, "cpu")
+    whole = predict(folder, inputs, "cpu").log_odds
     row, column, size = 75, 66, 90  # no multiples of the stride: the phase comes from the origin
     unit = inputs.window(row - halo, column - halo, size + 2 * halo, size + 2 * halo)
-    mine = predict(folder, unit, "cpu", origin=(row - halo, column - halo), margin=halo)
+    mine = predict(folder, unit, "cpu", origin=(row - halo, column - halo), margin=halo).log_odds
     expected = whole[:, row : row + size, column : column + size]
     np.testing.assert_allclose(mine, expected, atol=1e-5)
-    out_of_phase = predict(folder, unit, "cpu", margin=halo)
+    out_of_phase = predict(folder, unit, "cpu", margin=halo).log_odds
     assert np.abs(out_of_phase - expected).max() > 0.1
 
 
@@ -236,16 +242,16 @@ def test_same_bytes_twice_and_physics_where_nothing_is_seen(folder):
     blind = np.zeros((150, 70), dtype=bool)
     blind[60:] = True
     inputs = random_input(150, 70).without(dict.fromkeys(CHANNELS, blind))
-    first = predict(folder, inputs, "cpu")
+    first = predict(folder, inputs, "cpu").log_odds
     assert first.shape == (2, 150, 70)
     assert first.dtype == np.float32
-    np.testing.assert_array_equal(first, predict(folder, inputs, "cpu"))
+    np.testing.assert_array_equal(first, predict(folder, inputs, "cpu").log_odds)
     np.testing.assert_array_equal(first[:, blind], inputs.physics[:, blind])
 
 
 def test_half_precision_only_if_asked(folder):
     inputs = random_input(64, 64)
-    exact, half = predict(folder, inputs, "cpu"), predict(folder, inputs, "cpu", precision="bfloat16")
+    exact, half = predict(folder, inputs, "cpu").log_odds, predict(folder, inputs, "cpu", precision="bfloat16").log_odds
     assert 1e-5 < np.abs(exact - half).max() < 0.5
 
 
@@ -310,12 +316,12 @@ def test_damaged_weights_are_refused(folder):
 def test_tensors_of_another_architecture_are_refused(folder):
     path = folder / checkpoint.WEIGHTS
     tensors = load_file(path)
-    tensors["body.segmentation_head.0.bias"] = torch.zeros(3)
+    tensors["head.correction.bias"] = torch.zeros(3)
     save_file(tensors, path)
     record = json.loads((folder / checkpoint.CONTRACT).read_text())
     record["sha256"] = checkpoint._digest(path)
     (folder / checkpoint.CONTRACT).write_text(json.dumps(record))
-    with pytest.raises(ContractMismatch, match=r"segmentation_head\.0\.bias: contract \(2,\), file \(3,\)"):
+    with pytest.raises(ContractMismatch, match=r"head\.correction\.bias: contract \(2,\), file \(3,\)"):
         checkpoint.load(folder, "cpu")
 
 

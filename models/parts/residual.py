@@ -15,3 +15,8 @@ def bounded_residual(physics: Tensor, correction: Tensor, bound: float = BOUND) 
     more than `bound` (to within the rounding of the sum).
     """
     return physics + bound * torch.tanh(correction / bound)
+
+
+def gray_box(physics: Tensor, aim: Tensor, bound: float | None) -> Tensor:
+    """Move the physics toward the log-odds aimed at, by `bound` nats at most; None: all the way."""
+    return aim if bound is None else bounded_residual(physics, aim - physics, bound)
