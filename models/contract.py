@@ -57,6 +57,8 @@ class Architecture(Record):
 
     encoder: str = "tu-resnet10t"
     """Any encoder that segmentation-models-pytorch offers."""
+    encoder_options: dict[str, int | tuple[int, ...]] = {}
+    """What makes an encoder of timm ("tu-…") narrower or wider than its name says: "channels", "stem_width"."""
     pretrained: str | None = None
     """Weights of the encoder to start from ("imagenet"): downloaded when a fit begins, never when one is loaded."""
     depth: PositiveInt = 3
@@ -68,6 +70,12 @@ class Architecture(Record):
     """Features a side within which the attention of `join` looks."""
     members: PositiveInt = 4
     """Heads that each go without another part of the features; their spread is the epistemic uncertainty."""
+
+    @model_validator(mode="after")
+    def _options_are_heard(self) -> Architecture:
+        if self.encoder_options and not self.encoder.startswith("tu-"):
+            raise ValueError(f"encoder_options change encoders of timm ('tu-…') only, not {self.encoder!r}: leave them out")
+        return self
 
 
 class Training(Record):

@@ -36,7 +36,7 @@ def early_contract(
 
     `sensors`: which of `SENSORS` it knows; one makes it an expert.
     """
-    modalities = {modality: _channels(modality) for modality in (*sensors, "terrain")}
+    modalities = {modality: channels_of(modality) for modality in (*sensors, "terrain")}
     presence = (*modalities, *(f"{name}_before" for name in sensors if name != "optical"))
     architecture = architecture or Architecture()
     contract = Contract(
@@ -79,12 +79,13 @@ def unet_body(architecture: Architecture, channels: int) -> nn.Module:
         decoder_channels=architecture.decoder_channels,
         in_channels=channels,
         classes=1,
+        **architecture.encoder_options,
     )
     unet.segmentation_head = nn.Identity()
     return cast(nn.Module, unet.to(memory_format=torch.channels_last))
 
 
-def _channels(modality: str) -> tuple[Channel, ...]:
+def channels_of(modality: str) -> tuple[Channel, ...]:
     """The channels that `models.inputs.assemble` makes, with their normalisation."""
     rows = {} if modality in CONTEXT else dict.fromkeys(("evidence_water", "evidence_vegetation"), _EVIDENCE)
     rows |= _NORMALISATION[modality]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from models.contract import Contract
 from models.early import EarlyFusion
+from models.intermediate import IntermediateFusion
 from models.network import Network
 
-STRATEGIES: dict[str, type[Network]] = {"early": EarlyFusion, "expert": EarlyFusion}
+STRATEGIES: dict[str, type[Network]] = {
+    "early": EarlyFusion,
+    "expert": EarlyFusion,
+    "intermediate": IntermediateFusion,
+}
 
 
 def build(contract: Contract) -> Network:

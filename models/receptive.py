@@ -12,6 +12,12 @@ from models.network import Network
 
 _LARGEST = 2048
 """Pixels; a field that is wider than this counts as global."""
+_PHASES = 8
+"""Phases of the stride at which the reach is measured, at most."""
+_WIDTH = 32
+"""Pixels across a strip on which it is measured, at least."""
+_GLOBAL = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+"""Normalisations over the whole image: every pixel changes every other."""
 
 
 class _Flat(nn.Module):
@@ -41,20 +47,23 @@ def receptive_radius(body: nn.Module, channels: int, stride: int) -> int:
     """Return the largest distance in pixels (rows or columns) at which an input can change an output.
 
     Measured as the reach of the gradient in a copy that can hide nothing: positive constant weights, no
-    saturating activation, averages for maxima; in double precision, over all phases of the stride.
+    saturating activation, averages for maxima; in double precision, along strips of rows and of columns, over all
+    phases of the stride. Above `_PHASES` phases only so many are measured: what an output sees moves one way as the
+    output does, so between two of them the reach is less than their distance more, and that is added.
 
     Args:
         body: (B, channels, H, W) to (B, any, H, W).
         channels: of its input.
-        stride: of its deepest features, pixels.
+        stride: of its deepest features or windows, pixels.
 
     Raises:
-        ValueError: the reach is not finite (global pooling or attention): tiling cannot be exact.
+        ValueError: the reach is not finite (global pooling, attention or normalisation): tiling cannot be exact.
     """
     probe = _transparent(copy.deepcopy(body))
+    step = -(-stride // _PHASES)
     size = 16 * stride
-    while size <= _LARGEST:
-        radius = max(_reach(probe, channels, size, phase) for phase in range(stride))
+    while size <= max(_LARGEST, 16 * stride):
+        radius = max(_reach(probe, channels, size, stride, step, axis) for axis in (-2, -1)) + step - 1
         if radius + stride < size // 2:
             return radius
         size *= 2
@@ -66,25 +75,42 @@ def halo_of(body: nn.Module, channels: int, stride: int) -> int:
     return -(-receptive_radius(body, channels, stride) // stride) * stride
 
 
-def _reach(probe: nn.Module, channels: int, size: int, phase: int) -> int:
-    """Distance of the farthest input with a gradient from the output pixel at the centre plus `phase`."""
-    centre = size // 2 + phase
-    image = torch.zeros((1, channels, size, size), dtype=torch.float64, requires_grad=True)
+def _reach(probe: nn.Module, channels: int, size: int, stride: int, step: int, axis: int) -> int:
+    """Distance of the farthest input with a gradient from every `step`-th output pixel of a stride at the centre.
+
+    The image is a strip: as wide as one stride, and four deepest features, need.
+    """
+    width = stride * -(-_WIDTH // stride)
+    shape = (size, width) if axis == -2 else (width, size)
+    image = torch.zeros((1, channels, *shape), dtype=torch.float64, requires_grad=True)
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(probe(image)[0, :, centre, centre].sum(), image)
-    return int((torch.nonzero(_touched(gradient)) - centre).abs().max())
+        outputs = probe(image).sum(dim=1).select(-1 if axis == -2 else -2, width // 2)[0]
+        places = range(size // 2, size // 2 + stride, step)
+        return max(_distance(torch.autograd.grad(outputs[at], image, retain_graph=True)[0], at, axis) for at in places)
 
 
-def _touched(gradient: Tensor) -> Tensor:
-    return gradient[0].abs().sum(dim=0) > 0
+def _distance(gradient: Tensor, place: int, axis: int) -> int:
+    """Of the farthest input along the axis that the gradient is not 0 at."""
+    touched = gradient[0].abs().sum(dim=0).amax(dim=1 if axis == -2 else 0) > 0
+    return int((torch.nonzero(touched) - place).abs().max())
 
 
 def _transparent(module: nn.Module) -> nn.Module:
-    """Make every path from input to output visible to the gradient."""
+    """Make every path from input to output visible to the gradient.
+
+    Softmax counts as an activation: without it, what decides a share is a factor, and seen. A LayerNorm over channels
+    stays at its pixel and takes away the gradient of all-equal features: it goes as well.
+
+    Raises:
+        ValueError: a layer normalises over the whole image; its name and class are given.
+    """
     module = module.double().eval()
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
+            _refuse_global(name, child)
             if type(child).__module__ == nn.ReLU.__module__ and not isinstance(child, nn.MultiheadAttention):
+                setattr(parent, name, nn.Identity())
+            elif isinstance(child, nn.LayerNorm):
                 setattr(parent, name, nn.Identity())
             elif isinstance(child, nn.MaxPool2d):
                 setattr(parent, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding))
@@ -97,3 +123,12 @@ def _transparent(module: nn.Module) -> nn.Module:
             elif name.endswith("running_var"):
                 buffer.fill_(1.0)
     return module
+
+
+def _refuse_global(name: str, layer: nn.Module) -> None:
+    spatial = isinstance(layer, nn.LayerNorm) and len(layer.normalized_shape) > 1
+    if spatial or isinstance(layer, _GLOBAL):
+        raise ValueError(
+            f"Layer {name!r} ({type(layer).__name__}) normalises over the whole image: no halo makes tiling exact. "
+            "Choose an encoder with BatchNorm, or LayerNorm over channels."
+        )
