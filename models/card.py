@@ -23,15 +23,35 @@ def card_of(contract: Contract, network: nn.Module) -> str:
 def _summary(contract: Contract, size: int) -> str:
     architecture = contract.architecture
     decoder = "/".join(map(str, architecture.decoder_channels))
+    options = (f"{name} {value}" for name, value in architecture.encoder_options.items())
+    encoder = ", ".join([architecture.encoder, *options])
     exact = "equal" if contract.tiling_exact else "do not equal"
     return (
-        f"{contract.strategy.capitalize()} fusion by a U-Net ({architecture.encoder}, "
+        f"{_strategy(contract)} by a U-Net ({encoder}, "
         f"depth {architecture.depth}, decoder {decoder}, {size} parameters) that corrects the "
         f"physics: log-odds of {' and '.join(contract.states)} against dry, moved by at most "
         f"{contract.bound:.4g} nats.\n\n"
         f"Tiles with a halo of {contract.halo} pixels {exact} whole-image inference. "
         f"Weights: sha256 {contract.sha256}."
     )
+
+
+_JOINS = {
+    "concat": "stacked features",
+    "gated": "a gated sum of features, the gate's shares being the trust",
+    "attention": "cross-attention within windows of {window} x {window} features, its shares being the trust",
+    "tensor": "low-rank products of features (Tucker)",
+}
+
+
+def _strategy(contract: Contract) -> str:
+    join = contract.architecture.join
+    if join is None:
+        return f"{contract.strategy.capitalize()} fusion"
+    how = _JOINS[join].format(window=contract.architecture.window)
+    looks = len(contract.modalities) - len(contract.sensors) - len(contract.context)
+    past = f", after attention over time to {looks} earlier looks" if looks else ""
+    return f"Intermediate fusion (an encoder a sensor, joined at every scale by {how}{past})"
 
 
 def _inputs(contract: Contract) -> str:

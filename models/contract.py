@@ -74,7 +74,9 @@ class Architecture(Record):
     @model_validator(mode="after")
     def _options_are_heard(self) -> Architecture:
         if self.encoder_options and not self.encoder.startswith("tu-"):
-            raise ValueError(f"encoder_options change encoders of timm ('tu-…') only, not {self.encoder!r}: leave them out")
+            raise ValueError(
+                f"encoder_options change encoders of timm ('tu-…') only, not {self.encoder!r}: leave them out"
+            )
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +82,7 @@ class IntermediateFusion(Network):
             decoder_channels=architecture.decoder_channels,
             n_blocks=architecture.depth,
         )
-        self.to(memory_format=torch.channels_last)
+        cast(Any, self).to(memory_format=torch.channels_last)  # the overload that torch leaves out of its types
 
     def features(self, modalities: dict[str, Tensor], presence: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Return the decoder's features and, where the join has shares, each sensor's share at the finest scale.

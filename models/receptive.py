@@ -108,9 +108,7 @@ def _transparent(module: nn.Module) -> nn.Module:
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             _refuse_global(name, child)
-            if type(child).__module__ == nn.ReLU.__module__ and not isinstance(child, nn.MultiheadAttention):
-                setattr(parent, name, nn.Identity())
-            elif isinstance(child, nn.LayerNorm):
+            if _hides(child):
                 setattr(parent, name, nn.Identity())
             elif isinstance(child, nn.MaxPool2d):
                 setattr(parent, name, nn.AvgPool2d(child.kernel_size, child.stride, child.padding))
@@ -123,6 +121,11 @@ def _transparent(module: nn.Module) -> nn.Module:
             elif name.endswith("running_var"):
                 buffer.fill_(1.0)
     return module
+
+
+def _hides(layer: nn.Module) -> bool:
+    activation = type(layer).__module__ == nn.ReLU.__module__ and not isinstance(layer, nn.MultiheadAttention)
+    return activation or isinstance(layer, nn.LayerNorm)
 
 
 def _refuse_global(name: str, layer: nn.Module) -> None:

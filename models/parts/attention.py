@@ -7,10 +7,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from models.parts.concatenation import with_presence
 from models.parts.gate import Shares
 
 _NEAR = 2.0
 """How much an untrained network prefers a neighbour one feature nearer, nats of attention [M]."""
+
+_HEADS = 2
+"""Most of them, each with its own weights."""
 
 
 class AttentionJoin(nn.Module):
@@ -24,7 +28,7 @@ class AttentionJoin(nn.Module):
     def __init__(self, sensors: int, channels: int, window: int) -> None:
         super().__init__()
         self.sensors, self.window = sensors, window
-        self.heads = math.gcd(channels, 4)
+        self.heads = math.gcd(channels, _HEADS)
         self.query = nn.Conv2d(sensors * (channels + 1), channels, 1)
         self.key = nn.Conv2d(sensors * channels, sensors * channels, 1, groups=sensors)
         self.value = nn.Conv2d(sensors * channels, sensors * channels, 1, groups=sensors)
@@ -45,19 +49,20 @@ class AttentionJoin(nn.Module):
         """
         _require_windows(planes, self.window)
         size, sensors, heads = self.window, self.sensors, self.heads
-        query = windows(self.query(torch.cat([planes, seen.to(planes.dtype)], dim=1)), size, 1, heads)
+        query = windows(self.query(with_presence(planes, seen)), size, 1, heads)
         key, value = (windows(layer(planes), size, sensors, heads) for layer in (self.key, self.value))
         present = windows(seen, size, sensors, 1).squeeze(-1)  # (N, 1, M·w²)
         weights = self.weights(query, key, present)
         joined = self.finish(_back(weights @ value, planes.shape, size))
-        by_sensor = weights.unflatten(-1, (sensors, size**2)).sum(dim=-1).mean(dim=1, keepdim=True)
+        by_sensor = weights.reshape(*weights.shape[:-1], sensors, size**2).sum(dim=-1).mean(dim=1, keepdim=True)
         return joined, _back(by_sensor, planes.shape, size)
 
     def weights(self, query: Tensor, key: Tensor, present: Tensor) -> Tensor:
         """(N, heads, w², M·w²) attention that sums to 1 over what is present in a window."""
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
         nearness = self.position.expand(-1, -1, self.sensors, -1).flatten(2)
-        return self.shares(scores + nearness, present[:, None])
+        weights: Tensor = self.shares(scores + nearness, present[:, None])
+        return weights
 
 
 def distances(window: int) -> Tensor:

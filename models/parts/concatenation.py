@@ -19,4 +19,10 @@ class ConcatJoin(nn.Module):
 
     def forward(self, planes: Tensor, seen: Tensor) -> tuple[Tensor, None]:
         """(B, M·C, H, W) features, sensor after sensor, 0 where absent, and (B, M, H, W) bool to (B, C, H, W)."""
-        return self.mix(torch.cat([planes, seen.to(planes.dtype)], dim=1)), None
+        return self.mix(with_presence(planes, seen)), None
+
+
+def with_presence(planes: Tensor, seen: Tensor) -> Tensor:
+    """(B, M·C, H, W) features and (B, M, H, W) bool in one, in the order of memory of the features."""
+    order = torch.channels_last if planes.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    return torch.cat([planes, seen.to(planes.dtype, memory_format=order)], dim=1)

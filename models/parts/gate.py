@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from models.parts.concatenation import with_presence
 
 ABSENT = -1e4
 """Score of what is absent: no share is left of it after the softmax, in half precision too."""
@@ -44,6 +45,6 @@ class GatedJoin(nn.Module):
         Returns:
             (B, C, H, W) joined features, and the share (B, M, H, W) of each sensor.
         """
-        shares = self.shares(self.gate(torch.cat([planes, seen.to(planes.dtype)], dim=1)), seen)
+        shares = self.shares(self.gate(with_presence(planes, seen)), seen)
         values = self.value(planes).unflatten(1, (self.sensors, -1))
         return self.finish((values * shares[:, :, None]).sum(dim=1)), shares

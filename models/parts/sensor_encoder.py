@@ -42,10 +42,12 @@ class SensorEncoder(nn.Module):
         scales = []
         for features, time in zip(self.encoder(images)[1:], self.times, strict=True):
             cells = coarse(seen, features)
-            maps = features.unflatten(0, seen.shape[:2]) * cells[:, :, None]
+            maps = features * cells.flatten(0, 1)[:, None]
+            now, before = maps[: seen.shape[1]], maps[seen.shape[1] :]
             anywhere = cells.any(dim=0)
-            joined = time(maps, cells) if isinstance(time, TimeAttention) else maps[0]
-            scales.append((joined * anywhere[:, None], anywhere))
+            if isinstance(time, TimeAttention):
+                now = time(now, before, cells[1:]) * anywhere[:, None]
+            scales.append((now, anywhere))
         return scales
 
 

@@ -35,21 +35,32 @@ class TimeAttention(nn.Module):
         self.register_buffer("codes", order_codes(numbers), persistent=False)
         self.codes: Tensor
 
-    def forward(self, looks: Tensor, seen: Tensor) -> Tensor:
-        """(1 + n, B, C, H, W) features, the moment first, 0 where absent, and (1 + n, B, H, W) bool to (B, C, H, W)."""
-        now, before = looks[0], looks[1:]
-        aged = (before + self.order(self.codes)[:, None, :, None, None]).flatten(0, 1)
-        key, value = (self._heads(layer(aged)).unflatten(0, before.shape[:2]) for layer in (self.key, self.value))
+    def forward(self, now: Tensor, before: Tensor, seen: Tensor) -> Tensor:
+        """Return (B, C, H, W): what the moment knows with its past.
+
+        Args:
+            now: (B, C, H, W) features of the moment, 0 where absent.
+            before: (n·B, C, H, W) features of the earlier looks, look after look, 0 where absent.
+            seen: (n, B, H, W) bool, where each earlier look saw anything.
+        """
+        number, batch = seen.shape[:2]
         query = self._heads(self.query(now))
-        none = self._heads(self.none[None, :, None, None])
-        scores = (torch.cat([key, none.expand_as(key[:1])]) * query).sum(dim=3) / math.sqrt(query.shape[2])
-        present = torch.cat([seen[1:], torch.ones_like(seen[:1])])
+        aged = before + self.order(self.codes).repeat_interleave(batch, dim=0)[:, :, None, None]
+        key, value = (
+            self._heads(layer(aged)).reshape(number, batch, *query.shape[1:]) for layer in (self.key, self.value)
+        )
+        scores = (key * query).sum(dim=3)
+        none = (self._heads(self.none[None, :, None, None]) * query).sum(dim=2)
+        present = torch.cat([seen, torch.ones_like(seen[:1])])
+        scores = torch.cat([scores, none[None]]) / math.sqrt(query.shape[2])
         shares = self.shares(scores, present[:, :, None])
         asked = (value * shares[:-1, :, :, None]).sum(dim=0)
-        return now + self.out(asked.flatten(1, 2))
+        answer: Tensor = self.out(asked.flatten(1, 2))
+        return now + answer
 
     def _heads(self, features: Tensor) -> Tensor:
-        return features.unflatten(1, (self.heads, -1))
+        """(B, C, H, W) to (B, heads, C / heads, H, W)."""
+        return features.reshape(len(features), self.heads, -1, *features.shape[2:])
 
 
 def order_codes(numbers: tuple[int, ...]) -> Tensor:
