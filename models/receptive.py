@@ -82,7 +82,7 @@ def _reach(probe: nn.Module, channels: int, size: int, stride: int, step: int, a
     """
     width = stride * -(-_WIDTH // stride)
     shape = (size, width) if axis == -2 else (width, size)
-    image = torch.zeros((1, channels, *shape), dtype=torch.float64, requires_grad=True)
+    image = torch.ones((1, channels, *shape), dtype=torch.float64, requires_grad=True)  # 0 would hide a factor
     with torch.enable_grad():
         outputs = probe(image).sum(dim=1).select(-1 if axis == -2 else -2, width // 2)[0]
         places = range(size // 2, size // 2 + stride, step)
