@@ -81,10 +81,11 @@ def split_by_group(source: ChipSource, share: float, seed: int) -> tuple[Subset,
     order = np.random.default_rng(seed).permutation(sorted(members)).tolist()
     target, held = share * len(source), set[int]()
     for group in order:
-        if abs(len(held) + len(members[group]) - target) < abs(len(held) - target):
+        more = len(held) + len(members[group])
+        if more < len(source) and abs(more - target) < abs(len(held) - target):
             held.update(members[group])
     if not held:
-        held.update(min((members[group] for group in order), key=len))
+        held.update(members[min(order, key=lambda group: len(members[group]))])
     return _halves(source, held)
 
 
@@ -119,7 +120,5 @@ def _members(source: ChipSource) -> dict[str, list[int]]:
 
 
 def _halves(source: ChipSource, held: set[int]) -> tuple[Subset, Subset]:
-    everything = range(len(source))
-    return Subset(source, [i for i in everything if i not in held]), Subset(
-        source, [i for i in everything if i in held]
-    )
+    rest = [index for index in range(len(source)) if index not in held]
+    return Subset(source, rest), Subset(source, sorted(held))
