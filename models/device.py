@@ -23,3 +23,11 @@ def choose_device(name: str) -> torch.device:
             "Use --device cpu or auto, or install a CUDA build of torch on a machine with an NVIDIA driver."
         )
     return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the processor multiplies in bfloat16 itself; where it is only emulated, float32 is faster."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(known.get("amx_bf16") or known.get("avx512_bf16"))

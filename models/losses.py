@@ -1,70 +1,126 @@
-"""What the fit minimizes; pixels without a sensor or without truth weigh nothing."""
+"""What a fit minimizes: a weighted sum of terms; pixels without a sensor or without truth weigh nothing."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import torch
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
-from torch.nn import functional
 
-from models.contract import BOUND
+from models import loss_terms
+from models.contract import Contract, Record
+from models.loss_terms import IGNORE as IGNORE
+from models.plausibility import hydrostatic_loss
+from models.tensors import Tensors
 
-IGNORE = 255
-"""Truth where nobody knows. Otherwise 0 dry, 1 open water, 2 flooded vegetation."""
+WATER_STATES = ("open_water", "flooded_vegetation")
+"""States that are all the water of the moment, permanent or not."""
+
+
+class Objective(Record):
+    """Weight of each term; one of 0 is not computed."""
+
+    weights: tuple[PositiveFloat, ...] = ()
+    """Of dry and each state in cross-entropy and focal loss; empty is 1 each. Unequal ones bias the probabilities:
+    calibrate after them."""
+    cross_entropy: NonNegativeFloat = 1.0
+    focal: NonNegativeFloat = 0.0
+    focus: NonNegativeFloat = 2.0
+    """The exponent of the focal loss."""
+    dice: NonNegativeFloat = 1.0
+    lovasz: NonNegativeFloat = 0.0
+    edges: NonNegativeFloat = 0.1
+    hydrostatic: NonNegativeFloat = 0.1
+    """Where the terrain is known: by height above drainage, for water rises from there."""
+    consistency: NonNegativeFloat = 0.02
+    """With indices, where optics are clear."""
+    penalty: NonNegativeFloat = 0.01
+    """Of the correction."""
 
 
 class Loss(NamedTuple):
     """The sum that is minimized and what it is made of; scalars."""
 
     total: Tensor
-    cross_entropy: Tensor
-    dice: Tensor
-    penalty: Tensor
+    terms: dict[str, Tensor]
+    """By name of the field in `Objective`, before its weight."""
 
 
 def state_logits(log_odds: Tensor) -> Tensor:
-    """(B, 2, H, W) log-odds against dry to (B, 3, H, W) logits of dry, open water, flooded vegetation."""
+    """(B, S, H, W) log-odds against dry to (B, 1 + S, H, W) logits of dry and the states."""
     return torch.cat([torch.zeros_like(log_odds[:, :1]), log_odds], dim=1)
 
 
 def flood_probability(log_odds: Tensor) -> Tensor:
-    """(B, H, W) probability that a pixel is under water, open or vegetated."""
+    """(B, H, W) probability that a pixel is in any state but dry."""
     return 1.0 - torch.softmax(state_logits(log_odds), dim=1)[:, 0]
 
 
-def masked_loss(
-    log_odds: Tensor,
-    physics: Tensor,
-    truth: Tensor,
-    observed: Tensor,
-    *,
-    weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
-    dice: float = 1.0,
-    penalty: float = 0.01,
-    bound: float = BOUND,
-) -> Loss:
-    """Weighted cross-entropy of the states + `dice` · soft Dice of flood + `penalty` · mean((residual / B)²).
+def loss_of(log_odds: Tensor, inputs: Tensors, truth: Tensor, contract: Contract, objective: Objective) -> Loss:
+    """Return the weighted sum of the terms of an objective, in float32.
 
     Args:
-        log_odds: (B, 2, H, W) of the network, nats.
-        physics: (B, 2, H, W) without the network, nats.
-        truth: (B, H, W) integers: 0 dry, 1 open water, 2 flooded vegetation, 255 unknown.
-        observed: (B, H, W) True where any modality is present.
-        weights: of dry, open water and flooded vegetation; the cross-entropy is their weighted mean.
-        dice: weight of 1 - (2 Σ p t + 1) / (Σ p + Σ t + 1), over the pixels of the whole batch.
-        penalty: weight of the residual (physics note, section 9, the term d).
-        bound: B, nats.
+        log_odds: (B, S, H, W) of the network, nats.
+        inputs: what it was given.
+        truth: (B, H, W) integers: 0 dry, 1 … the state, 255 unknown.
+        contract: of the network: its sensors, states and bound.
+        objective: the weights.
     """
-    target = torch.where(observed, truth.long(), IGNORE)
-    used = target != IGNORE
-    entropy = functional.cross_entropy(
-        state_logits(log_odds), target, log_odds.new_tensor(weights), ignore_index=IGNORE, reduction="none"
-    )
-    weight = (log_odds.new_tensor((*weights, 0.0))[torch.where(used, target, 3)]).sum().clamp(min=1e-6)
-    cross_entropy = entropy.sum() / weight
-    probability, flooded = flood_probability(log_odds)[used], (target[used] > 0).to(log_odds.dtype)
-    overlap = 2.0 * (probability * flooded).sum() + 1.0
-    soft_dice = 1.0 - overlap / (probability.sum() + flooded.sum() + 1.0)
-    residual = ((log_odds - physics) / bound).square().mean(dim=1)[used].sum() / used.sum().clamp(min=1)
-    return Loss(cross_entropy + dice * soft_dice + penalty * residual, cross_entropy, soft_dice, residual)
+    log_odds = log_odds.float()
+    target = torch.where(observed(inputs, contract), truth.long(), IGNORE)
+    terms = _truth_terms(log_odds, target, objective) | _physics_terms(log_odds, inputs, target, contract, objective)
+    total = sum((getattr(objective, name) * term for name, term in terms.items()), log_odds.new_zeros(()))
+    return Loss(total, terms)
+
+
+def observed(inputs: Tensors, contract: Contract) -> Tensor:
+    """(B, H, W) True where any sensor of the moment is present."""
+    return torch.stack([inputs.presence[name] for name in contract.sensors]).any(dim=0)
+
+
+def _truth_terms(log_odds: Tensor, target: Tensor, objective: Objective) -> dict[str, Tensor]:
+    """What compares with the truth."""
+    logits = state_logits(log_odds)
+    weights = logits.new_tensor(objective.weights or (1.0,) * logits.shape[1])
+    used, flooded = target != IGNORE, (target > 0) & (target != IGNORE)
+    probability = flood_probability(log_odds)
+    terms = {}
+    if objective.cross_entropy:
+        terms["cross_entropy"] = loss_terms.cross_entropy(logits, target, weights)
+    if objective.focal:
+        terms["focal"] = loss_terms.focal(logits, target, weights, objective.focus)
+    for name, term in (("dice", loss_terms.soft_dice), ("lovasz", loss_terms.lovasz), ("edges", loss_terms.edge_loss)):
+        if getattr(objective, name):
+            terms[name] = term(probability, flooded, used)
+    return terms
+
+
+def _physics_terms(
+    log_odds: Tensor, inputs: Tensors, target: Tensor, contract: Contract, objective: Objective
+) -> dict[str, Tensor]:
+    """What compares with the physics, the ground and the indices, where the contract has them."""
+    terms = {}
+    channels = contract.channel_names
+    if objective.penalty:
+        used = target != IGNORE
+        terms["penalty"] = loss_terms.residual_penalty(log_odds, inputs.physics, contract.bound, used)
+    if objective.hydrostatic and "height_above_drainage" in channels.get("terrain", ()):
+        height = _channel(inputs, contract, "terrain", "height_above_drainage")
+        probability = flood_probability(log_odds).masked_fill(~observed(inputs, contract), torch.nan)
+        terms["hydrostatic"] = hydrostatic_loss(probability, height)
+    optics = next((name for name in contract.sensors if {"ndwi", "mndwi"} <= set(channels[name])), None)
+    if objective.consistency and optics is not None:
+        logits = state_logits(log_odds)
+        rest = torch.cat([logits[:, :1], logits[:, 2:]], dim=1).logsumexp(dim=1)
+        flood = log_odds.logsumexp(dim=1) if contract.states == WATER_STATES else None
+        ndwi, mndwi = (_channel(inputs, contract, optics, name) for name in ("ndwi", "mndwi"))
+        clear = inputs.presence[optics]
+        terms["consistency"] = loss_terms.index_consistency(logits[:, 1] - rest, flood, ndwi, mndwi, clear)
+    return terms
+
+
+def _channel(inputs: Tensors, contract: Contract, modality: str, channel: str) -> Tensor:
+    """(B, H, W) of one channel, NaN where its modality is absent."""
+    values = inputs.modalities[modality][:, contract.channel_names[modality].index(channel)]
+    return values.masked_fill(~inputs.presence[modality], torch.nan)

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from models.chips import ChipSet
-from models.losses import IGNORE, flood_probability
+from models.losses import IGNORE, flood_probability, observed
 from models.network import Network
+from models.samples import ChipSet
+from models.sources import ChipSource
 
 Scores = dict[str, dict[str, float]]
-"""By scenario ("all", "without <modality>"), then by method ("physics", "network")."""
+"""By scenario ("all", "without <sensor>"), then by method ("physics", "network")."""
 
 
-def score(network: Network, chips: Sequence[Path], batch: int, device: torch.device) -> Scores:
-    """Return the pooled flood IoU of every scenario; flood is P(open water) + P(flooded vegetation) > 1/2.
+def score(network: Network, chips: ChipSource, batch: int, device: torch.device) -> Scores:
+    """Return the pooled flood IoU of every scenario; flood is the sum of all states but dry > 1/2.
 
-    Pixels that no remaining sensor observes are left out, so a scenario is judged on its own pixels.
+    Pixels that no remaining sensor observes are left out, so a scenario is judged on its own pixels. A network of
+    one sensor has one scenario.
     """
     network.eval()
     scores: Scores = {}
-    for missing in (None, *network.contract.sensors):
+    sensors = network.contract.sensors
+    for missing in (None, *(sensors if len(sensors) > 1 else ())):
         chipset = ChipSet(chips, network.contract, without=() if missing is None else (missing,))
         name = "all" if missing is None else f"without {missing}"
         scores[name] = _scenario(network, DataLoader(chipset, batch), device)
     return scores
+
+
+def mean_score(scores: Scores) -> float:
+    """The network's mean over the scenarios: what a fit watches."""
+    return sum(row["network"] for row in scores.values()) / len(scores)
 
 
 def _scenario(network: Network, loader: DataLoader[object], device: torch.device) -> dict[str, float]:
@@ -36,8 +41,7 @@ def _scenario(network: Network, loader: DataLoader[object], device: torch.device
     with torch.inference_mode():
         for sample in loader:
             inputs, truth = sample.inputs.to(device), sample.truth.to(device)
-            observed = torch.stack([inputs.presence[name] for name in network.contract.sensors]).any(dim=0)
-            used = observed & (truth != IGNORE)
+            used = observed(inputs, network.contract) & (truth != IGNORE)
             for method, log_odds in (("physics", inputs.physics), ("network", network(*inputs).log_odds)):
                 counts[method] += _overlap(flood_probability(log_odds) > 0.5, truth > 0, used).cpu()
     return {method: iou(*pair.tolist()) for method, pair in counts.items()}

@@ -1,22 +1,28 @@
-"""Loss, chips and fit."""
+"""Chips, sources, augmentation, and the fit."""
 
 from __future__ import annotations
 
 import csv
-import math
 
 import numpy as np
 import pytest
 import torch
 
+from models.augmentation import Augmentation, cropped, jittered, robbed, shaken
 from models.checkpoint import load
-from models.chips import Augmentation, ChipSet, _shaken, chip_paths, read_chip, split_by_group, write_chip
-from models.contract import Training
+from models.chips import chip_paths, read_chip, write_chip
+from models.contract import Architecture, Contract, ContractMismatch, Training
 from models.early import SENSORS, EarlyFusion, early_contract
-from models.fit import Recipe, fit
+from models.fit import fit
 from models.inputs import CHANNELS, ModelInput
-from models.losses import flood_probability, masked_loss, state_logits
+from models.learner import Learner, WeightAverage
+from models.losses import Objective
+from models.recipe import Recipe
+from models.samples import ChipSet
+from models.sampling import flood_shares, tilted_weights
 from models.score import iou, score
+from models.sources import FolderSource, Subset, folds, split_by_group
+from models.tensors import stack, to_tensors
 
 PRIOR = np.array([-1.0, -3.0], dtype=np.float32)
 SIZE = 32
@@ -54,47 +60,6 @@ def chips(tmp_path_factory):
     return folder
 
 
-# --- loss
-
-
-def pixels(*log_odds):
-    """(1, 2, 1, N) from pairs."""
-    return torch.tensor(log_odds, dtype=torch.float32).T[None, :, None, :]
-
-
-def test_loss_of_hand_computed_values():
-    # Pixel 1, dry, logits (0, 0, 0): -ln(1/3) = ln 3. Pixel 2, water, logits (0, ln 2, 0): -ln(2/4) = ln 2.
-    # Weights 1 and 3: (ln 3 + 3 ln 2) / 4. Pixels 3 and 4 (truth 255, not observed) weigh nothing.
-    # Flood probabilities 2/3 and 3/4, truth 0 and 1: Dice 1 - (2·3/4 + 1) / (17/12 + 1 + 1).
-    # Residuals (1, 0) and (0, 0) of B = 2: mean of ((1/2)² + 0)/2 and 0 = 1/16.
-    log_odds = pixels((0, 0), (math.log(2), 0), (9, 9), (9, 9))
-    physics = pixels((-1, 0), (math.log(2), 0), (0, 0), (0, 0))
-    truth = torch.tensor([[[0, 1, 255, 0]]], dtype=torch.uint8)
-    observed = torch.tensor([[[True, True, True, False]]])
-    loss = masked_loss(log_odds, physics, truth, observed, weights=(1.0, 3.0, 5.0), dice=0.5, penalty=0.1, bound=2.0)
-    entropy = (math.log(3) + 3 * math.log(2)) / 4
-    dice = 1 - 2.5 / (17 / 12 + 2)
-    np.testing.assert_allclose([float(term) for term in loss[1:]], [entropy, dice, 1 / 16], rtol=1e-5)
-    assert float(loss.total) == pytest.approx(entropy + 0.5 * dice + 0.1 / 16, rel=1e-5)
-
-
-def test_loss_of_nothing_seen_is_finite_and_teaches_nothing():
-    log_odds = torch.randn(1, 2, 4, 4, requires_grad=True)
-    truth, observed = torch.ones(1, 4, 4, dtype=torch.uint8), torch.zeros(1, 4, 4, dtype=torch.bool)
-    loss = masked_loss(log_odds, log_odds.detach(), truth, observed)
-    loss.total.backward()
-    assert float(loss.total.detach()) == 0.0
-    assert log_odds.grad is not None
-    assert not log_odds.grad.any()
-
-
-def test_three_states_from_two_log_odds():
-    # Odds 1 : 3 : 2 are probabilities 1/6, 3/6, 2/6; flood is 5/6.
-    log_odds = pixels((math.log(3), math.log(2)))
-    np.testing.assert_allclose(torch.softmax(state_logits(log_odds), 1).flatten(), [1 / 6, 3 / 6, 2 / 6], rtol=1e-6)
-    assert float(flood_probability(log_odds)) == pytest.approx(5 / 6)
-
-
 # --- chips
 
 
@@ -109,47 +74,90 @@ def test_a_chip_comes_back(tmp_path):
 
 
 def test_groups_are_never_split(chips):
-    paths = chip_paths(chips)
-    train, validation = split_by_group(paths, 0.4, seed=3)
-    assert sorted(train + validation) == paths
+    source = FolderSource(chips)
+    train, validation = split_by_group(source, 0.4, seed=3)
+    assert sorted(train.names + validation.names) == source.names
     assert len(validation) == 8
-    assert not {path.name[:6] for path in train} & {path.name[:6] for path in validation}
-    assert split_by_group(paths, 0.4, seed=3) == (train, validation)
+    assert not set(train.groups) & set(validation.groups)
+    again = split_by_group(source, 0.4, seed=3)
+    assert [half.names for half in again] == [train.names, validation.names]
     with pytest.raises(ValueError, match="one group"):
-        split_by_group(paths[:4], 0.4, seed=3)
+        split_by_group(Subset(source, range(4)), 0.4, seed=3)
     with pytest.raises(FileNotFoundError, match="No chips"):
         chip_paths(chips / "none")
 
 
+class Names:
+    """A source of so many chips a group, none of which can be read."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        self.groups = [f"g{group}" for group, size in enumerate(sizes) for _ in range(size)]
+        self.names = [f"{group}_{index}" for index, group in enumerate(self.groups)]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> tuple[ModelInput, np.ndarray]:
+        raise AssertionError(f"chip {index} was read")
+
+
+def test_a_share_is_of_the_chips_and_leaves_some_to_learn_from():
+    source = Names([50, 30, 5, 5, 5, 5])
+    for seed in range(20):
+        train, validation = split_by_group(source, 0.2, seed)
+        assert 10 <= len(validation) <= 30
+        assert len(train) + len(validation) == 100
+        few, most = split_by_group(Names([1, 1]), 0.99, seed)
+        assert (len(few), len(most)) == (1, 1)
+
+
+def test_folds_hold_out_every_chip_once_and_part_the_large_groups():
+    source = Names([40, 30, 30, 10, 5, 5, 3, 2, 1])
+    pairs = folds(source, 3, seed=1)
+    held = [set(fold.names) for _, fold in pairs]
+    assert set.union(*held) == set(source.names)
+    assert sum(map(len, held)) == len(source)
+    for train, fold in pairs:
+        assert not set(train.groups) & set(fold.groups)
+        assert len(train) + len(fold) == len(source)
+        assert len({"g0", "g1", "g2"} & set(fold.groups)) == 1
+    assert max(map(len, held)) - min(map(len, held)) <= 3
+    with pytest.raises(ValueError, match="3 groups"):
+        folds(Names([1, 1, 1]), 4, seed=1)
+
+
+# --- augmentation
+
+
 def test_augmentation_is_seeded_and_never_takes_every_sensor(chips, contract):
-    paths = chip_paths(chips)
-    augmentation = Augmentation(turn=True, drop=0.9, blob=0.5)
-    first, second = (ChipSet(paths, contract, augmentation=augmentation, seed=5) for _ in range(2))
+    source = FolderSource(chips)
+    augmentation = Augmentation(turn=True, drop=0.9, blob=0.5, shake=1.0, jitter=1.0)
+    first, second = (ChipSet(source, contract, augmentation=augmentation, seed=5) for _ in range(2))
     dropped = 0
-    for index in range(len(paths)):
+    for index in range(len(source)):
         one, two = first[index], second[index]
         assert torch.equal(one.inputs.physics, two.inputs.physics)
         assert torch.equal(one.truth, two.truth)
         present = [bool(one.inputs.presence[name].any()) for name in SENSORS]
         assert any(present)
         dropped += present.count(False)
-    assert dropped > len(paths)
+    assert dropped > len(source)
     second.epoch = 1
     assert not torch.equal(first[0].inputs.physics, second[0].inputs.physics)
 
 
 def test_a_dropped_modality_takes_its_evidence_out_of_the_physics(chips, contract):
-    paths = chip_paths(chips)
-    inputs, _ = read_chip(paths[0])
-    sample = ChipSet(paths, contract, without=("c_band", "optical"))[0]
+    source = FolderSource(chips)
+    inputs, _ = source.read(0)
+    sample = ChipSet(source, contract, without=("c_band", "optical"))[0]
     expected = PRIOR[:, None, None] + inputs.parts["l_band"]
     np.testing.assert_allclose(sample.inputs.physics, expected, atol=1e-6)
 
 
 def test_turning_moves_everything_together(chips, contract):
-    paths = chip_paths(chips)[:1]
-    chipset = ChipSet(paths, contract, augmentation=Augmentation(turn=True))
-    plain = ChipSet(paths, contract)[0]
+    source = Subset(FolderSource(chips), [0])
+    chipset = ChipSet(source, contract, augmentation=Augmentation(turn=True))
+    plain = ChipSet(source, contract)[0]
     seen = set()
     for epoch in range(40):
         chipset.epoch = epoch
@@ -169,6 +177,139 @@ def _turn(tensor, quarters, mirror):
     return turned.flip(-1) if mirror else turned
 
 
+def test_shaken_chip_moves_evidence_and_physics_together() -> None:
+    """Scale and shift are one number a state and modality: what entered the physics moves as what the network sees."""
+    inputs, _ = noisy_chip(3)
+    moved = shaken(inputs, 1.0, np.random.default_rng(4))
+    for name, part in inputs.parts.items():
+        seen = inputs.presence[name]
+        before, after = inputs.modalities[name][0][seen], moved.modalities[name][0][seen]
+        scale, bias = np.polyfit(before, after, 1)
+        assert np.allclose(moved.parts[name][0][seen], part[0][seen] * scale + bias, atol=1e-3)
+        assert (moved.parts[name][:, ~seen] == 0).all()
+    assert np.isnan(moved.modalities["c_band"]).sum() == np.isnan(inputs.modalities["c_band"]).sum()
+
+
+def of_8_bit(seed: int) -> ModelInput:
+    """Two dates of a radar channel and of bands with their indices, in 0..1."""
+    generator = np.random.default_rng(seed)
+    bands = ("swir1", "nir", "green", "ndwi", "mndwi")
+    modalities, channels = {}, {"s1": ("vv",), "s1@1": ("vv",), "s2": bands, "s2@1": bands}
+    for name, names in channels.items():
+        modalities[name] = generator.uniform(0.05, 1, (len(names), 16, 24)).astype("f4")
+        if len(names) > 1:
+            swir, nir, green, *_ = modalities[name]
+            modalities[name][3:] = (green - nir) / (green + nir), (green - swir) / (green + swir)
+    presence = {name: np.ones((16, 24), dtype=bool) for name in channels}
+    parts = {"s2": generator.normal(0, 1, (1, 16, 24)).astype("f4")}
+    return ModelInput(modalities, presence, parts, np.array([-1.0], "f4"), channels)
+
+
+RANGES = {name: dict.fromkeys(names, (0.0, 1.0)) for name, names in of_8_bit(0).channels.items()}
+
+
+def test_jitter_bends_each_date_alike_everywhere_and_indices_follow():
+    inputs = of_8_bit(1)
+    bent = jittered(inputs, 1.0, RANGES, np.random.default_rng(2))
+    for name, before in inputs.modalities.items():
+        after = bent.modalities[name]
+        order = np.argsort(before[0], axis=None)
+        assert (np.diff(after[0].ravel()[order]) >= 0).all()  # a stretch keeps the order
+        assert np.abs(after[0] - before[0]).max() > 0.01
+        assert after.min() >= -1
+        assert after.max() <= 1
+    swir, nir, green, ndwi, mndwi = bent.modalities["s2"].astype("f8")
+    bright = np.minimum(green + nir, green + swir) > 0.01
+    np.testing.assert_allclose(ndwi[bright], ((green - nir) / (green + nir))[bright], atol=1e-5)
+    np.testing.assert_allclose(mndwi[bright], ((green - swir) / (green + swir))[bright], atol=1e-5)
+    assert not np.allclose(bent.modalities["s1"] - inputs.modalities["s1"], 0)
+    physical, _ = noisy_chip(1)
+    same = jittered(physical, 1.0, {}, np.random.default_rng(2))
+    assert all(np.array_equal(same.modalities[name], values) for name, values in physical.modalities.items())
+
+
+def test_shaking_leaves_stretched_channels_and_moves_their_evidence():
+    inputs = of_8_bit(1)
+    moved = shaken(inputs, 1.0, np.random.default_rng(4))
+    assert all(np.array_equal(moved.modalities[name], values) for name, values in inputs.modalities.items())
+    scale, bias = np.polyfit(inputs.parts["s2"].ravel(), moved.parts["s2"].ravel(), 1)
+    np.testing.assert_allclose(moved.parts["s2"], inputs.parts["s2"] * scale + bias, atol=1e-5)
+
+
+def test_a_sensor_goes_with_its_earlier_looks_and_one_stays_whole():
+    alone, gone = 0, 0
+    for seed in range(60):
+        hidden = robbed(of_8_bit(0), 0.6, 0.6, np.random.default_rng(seed)).presence
+        whole = [name for name in ("s1", "s2") if hidden[name].all()]
+        assert whole
+        for name in ("s1", "s2"):
+            assert not (hidden[f"{name}@1"] & ~hidden[name]).any()
+            gone += not hidden[name].any()
+            alone += hidden[name].all() and not hidden[f"{name}@1"].any()
+    assert alone > 5
+    assert gone > 5
+
+
+def test_what_is_hidden_leaks_nowhere(contract):
+    """Other values under a hidden sensor give the same network inputs and the same physics."""
+    inputs, _ = noisy_chip(5)
+    hidden = np.zeros((SIZE, SIZE), dtype=bool)
+    hidden[:, 10:] = True
+    other = dict(inputs.modalities)
+    other["c_band"] = np.where(hidden, np.float32(7.0), inputs.modalities["c_band"])
+    nats = {**inputs.parts, "c_band": np.where(hidden, np.float32(7.0), inputs.parts["c_band"])}
+    changed = ModelInput(other, inputs.presence, nats, inputs.prior, inputs.channels)
+    network = EarlyFusion(contract)
+    seen = []
+    for one in (inputs, changed):
+        tensors = to_tensors(one.without({"c_band": hidden}), contract)
+        batch = stack([tensors])
+        seen.append(network.normalised("c_band", batch.modalities["c_band"], batch.presence))
+        seen.append(tensors.physics)
+    assert torch.equal(seen[0], seen[2])
+    assert torch.equal(seen[1], seen[3])
+
+
+def test_a_square_is_cut_from_everything_alike():
+    inputs, truth = noisy_chip(6)
+    cut, same = cropped(inputs, truth, 8, np.random.default_rng(1))
+    assert cut.shape == same.shape == (8, 8)
+    places = [
+        (row, column)
+        for row in range(SIZE - 7)
+        for column in range(SIZE - 7)
+        if np.array_equal(inputs.modalities["c_band"][:, row : row + 8, column : column + 8], cut.modalities["c_band"])
+    ]
+    (row, column) = places[0]
+    np.testing.assert_array_equal(truth[row : row + 8, column : column + 8], same)
+    np.testing.assert_array_equal(inputs.parts["optical"][:, row : row + 8, column : column + 8], cut.parts["optical"])
+
+
+# --- sampling
+
+
+def test_tilted_draws_have_the_share_that_is_asked_for():
+    shares = np.array([0.0, 0.1, 0.5, 0.9, np.nan])
+    for target in (0.05, 0.2, 0.375, 0.7):
+        weights = tilted_weights(shares, target)
+        filled = np.where(np.isnan(shares), 0.375, shares)
+        assert weights.sum() == pytest.approx(1)
+        assert weights @ filled == pytest.approx(target, abs=1e-6)
+        # The nearest in relative entropy: ln w is a straight line in the share.
+        slope = np.diff(np.log(weights[:4])) / np.diff(shares[:4])
+        np.testing.assert_allclose(slope, slope[0], rtol=1e-6, atol=1e-9)
+    with pytest.raises(ValueError, match=r"hold 0 to 0\.9"):
+        tilted_weights(shares, 0.95)
+
+
+def test_flood_share_of_known_pixels(tmp_path):
+    inputs, truth = noisy_chip(0)
+    truth[:] = 255
+    truth[0, :4] = (0, 1, 2, 0)
+    write_chip(tmp_path / "a_0.npz", inputs, truth)
+    assert flood_shares(FolderSource(tmp_path)).tolist() == [0.5]
+
+
 # --- score and fit
 
 
@@ -178,48 +319,133 @@ def test_iou():
 
 
 def test_untrained_network_scores_like_the_physics(chips, contract):
-    scores = score(EarlyFusion(contract), chip_paths(chips)[:3], 2, torch.device("cpu"))
+    scores = score(EarlyFusion(contract), Subset(FolderSource(chips), range(3)), 2, torch.device("cpu"))
     assert list(scores) == ["all", "without c_band", "without l_band", "without optical"]
     assert all(row["physics"] == row["network"] for row in scores.values())
     assert scores["all"]["physics"] > scores["without c_band"]["physics"]
 
 
+def test_a_single_sensor_has_one_scenario(chips):
+    expert = early_contract(sensors=("l_band",), architecture=Architecture(depth=2, decoder_channels=(16, 8)))
+    scores = score(EarlyFusion(expert), Subset(FolderSource(chips), range(2)), 2, torch.device("cpu"))
+    assert list(scores) == ["all"]
+
+
+def test_average_of_weights_by_hand():
+    network = torch.nn.Linear(1, 1, bias=False)
+    average = WeightAverage(network, 0.5)
+    expected = float(network.weight.detach())
+    for step in range(1, 6):
+        with torch.no_grad():
+            network.weight.fill_(step)
+        average.update(network)
+        share = 1 - min(0.5, step / (9 + step))
+        expected += share * (step - expected)
+    assert float(average.network.weight) == pytest.approx(expected)
+
+
+def quiet(line: str) -> None:
+    """Tell nobody."""
+
+
 def test_a_fit_learns_what_neighbours_tell_and_leaves_a_checkpoint(chips, contract, tmp_path):
     lines: list[str] = []
-    recipe = Recipe(epochs=16, batch=4, rate=5e-3)
+    recipe = Recipe(epochs=16, batch=4, rate=5e-3, average=0.9)
     training = Training(data="discs", seeds=(0,), commands=("pytest",))
     out = tmp_path / "net"
-    result = fit(chips, out, recipe, contract=contract, training=training, device="cpu", report=lines.append)
+    result = fit(
+        FolderSource(chips), out, recipe, contract=contract, training=training, device="cpu", report=lines.append
+    )
     with result.log.open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(lines) == result.epochs + 1
     # Kernels differ by processor, and with them the last digits and the path of a fit: learning, not its exact course.
-    assert np.mean([float(row["total"]) for row in rows[-4:]]) < 0.85 * float(rows[1]["total"])
+    assert np.mean([float(row["loss"]) for row in rows[-4:]]) < 0.85 * float(rows[1]["loss"])
     for scenario in result.scores.values():
         assert scenario["network"] > scenario["physics"] + 0.05
     loaded = load(out, "cpu")
     assert loaded.contract.scores == result.scores
     assert loaded.contract.training.epochs == result.best_epoch > 0
     assert "discs" in (out / "card.md").read_text()
+    assert list((tmp_path / "net.events").iterdir())
+    assert not (tmp_path / "net.resume").exists()
 
 
-def test_a_seed_gives_the_same_weights(chips, contract, tmp_path):
-    recipe = Recipe(epochs=1, batch=8, seed=7)
-    results = [
-        fit(chips, tmp_path / name, recipe, contract=contract, device="cpu", report=lambda line: None)
-        for name in ("a", "b")
-    ]
-    assert results[0].contract.sha256 == results[1].contract.sha256
+class Interrupted(Exception):
+    """What a fit is stopped by."""
 
 
-def test_shaken_chip_moves_evidence_and_physics_together() -> None:
-    """Scale and shift are one number a state and modality: what entered the physics moves as what the network sees."""
-    inputs, _ = noisy_chip(3)
-    moved = _shaken(inputs, 1.0, np.random.default_rng(4))
-    for name, part in inputs.parts.items():
-        seen = inputs.presence[name]
-        before, after = inputs.modalities[name][0][seen], moved.modalities[name][0][seen]
-        scale, bias = np.polyfit(before, after, 1)
-        assert np.allclose(moved.parts[name][0][seen], part[0][seen] * scale + bias, atol=1e-3)
-        assert (moved.parts[name][:, ~seen] == 0).all()
-    assert np.isnan(moved.modalities["c_band"]).sum() == np.isnan(inputs.modalities["c_band"]).sum()
+def test_a_fit_that_was_interrupted_ends_with_the_same_weights(chips, contract, tmp_path):
+    recipe = Recipe(epochs=3, batch=8, seed=7, flood_share=0.2, precision="float32")
+    source = FolderSource(chips)
+
+    def stop(line: str) -> None:
+        if line.startswith("epoch 2/"):
+            raise Interrupted
+
+    whole = fit(source, tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
+    with pytest.raises(Interrupted):
+        fit(source, tmp_path / "b", recipe, contract=contract, device="cpu", report=stop)
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(ContractMismatch, match=r"another recipe.*remove that folder"):
+        fit(source, tmp_path / "b", recipe.model_copy(update={"rate": 1e-3}), contract=contract, device="cpu")
+    lines: list[str] = []
+    resumed = fit(source, tmp_path / "b", recipe, contract=contract, device="cpu", report=lines.append)
+    assert [line.partition(":")[0] for line in lines[1:]] == ["epoch 3/3"]
+    assert "going on after epoch 2" in lines[0]
+    assert resumed.contract.sha256 == whole.contract.sha256
+    numbers = []
+    for log in (whole.log, resumed.log):
+        with log.open() as file:
+            rows = list(csv.DictReader(file))
+        numbers.append([{name: text for name, text in row.items() if name != "seconds"} for row in rows])
+    assert numbers[0] == numbers[1]
+
+
+def test_an_expert_learns_by_its_own_objective_in_low_precision(chips):
+    expert = early_contract(sensors=("optical",), architecture=Architecture(depth=2, decoder_channels=(16, 8)))
+    recipe = Recipe(epochs=1, precision="bfloat16", experts={"optical": Objective(focal=1.0, cross_entropy=0.0)})
+    halves = split_by_group(FolderSource(chips), 0.2, 0)
+    learner = Learner(recipe, expert, torch.device("cpu"), *halves)
+    rows = list(learner.epochs())
+    assert {"focal", "dice", "consistency", "penalty"} <= set(rows[1])
+    assert "cross_entropy" not in rows[1]
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    assert all(value.dtype != torch.bfloat16 for value in learner.best_weights.values())
+
+
+def test_squares_must_fit_the_stride(chips, contract, tmp_path):
+    recipe = Recipe(augmentation=Augmentation(side=20))
+    with pytest.raises(ContractMismatch, match="multiples of 8"):
+        fit(FolderSource(chips), tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
+
+
+def test_one_state_and_squares(tmp_path):
+    """A data set of one state without physical units, from a source that is no folder."""
+
+    class Floods:
+        names: tuple[str, ...] = ("a0", "a1", "b0", "b1")
+        groups: tuple[str, ...] = ("a", "a", "b", "b")
+
+        def __len__(self) -> int:
+            return len(self.names)
+
+        def read(self, index: int) -> tuple[ModelInput, np.ndarray]:
+            inputs = of_8_bit(index)
+            return inputs, (inputs.modalities["s2"][3] > 0).astype(np.uint8)
+
+    modalities = {
+        name: [
+            {"name": channel, "unit": "1", "clip": (-1.0 if "dwi" in channel else 0.0, 1.0), "mean": 0.3, "std": 0.3}
+            | {"presence": name}
+            for channel in channels
+        ]
+        for name, channels in of_8_bit(0).channels.items()
+    }
+    contract = Contract.model_validate(
+        {"name": "one", "modalities": modalities, "presence": tuple(modalities), "states": ("flood",), "form": "free"}
+        | {"architecture": {"depth": 2, "decoder_channels": (16, 8)}, "stride": 4}
+    )
+    recipe = Recipe(epochs=1, batch=2, augmentation=Augmentation(turn=True, side=16, jitter=1.0, drop=0.3))
+    result = fit(Floods(), tmp_path / "one", recipe, contract=contract, device="cpu", report=quiet)
+    assert list(result.scores) == ["all", "without s1", "without s2"]

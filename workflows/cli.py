@@ -16,6 +16,9 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from workflows.options import Device, JobFile, Json, On, Out, Seed, Size
+from workflows.train_command import train
+
 FAULTS, MISTAKE, INTERRUPTED = 1, 2, 130
 DISK_TROUBLE = (
     errno.EACCES,
@@ -56,26 +59,6 @@ def _is_mistake(problem: Exception) -> bool:
     return known or (isinstance(problem, OSError) and problem.errno in DISK_TROUBLE)
 
 
-class Device(StrEnum):
-    """Where networks run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Dataset(StrEnum):
-    """What a network can learn from."""
-
-    simulated = "simulated"
-
-
-class Strategy(StrEnum):
-    """The networks there are."""
-
-    early = "early"
-
-
 class Sentinel1(StrEnum):
     """How simulated Sentinel-1 scenes are delivered."""
 
@@ -93,13 +76,6 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
-
-JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job: where, when, which sensors and methods.")]
-Out = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write into; made if it is not there.")]
-Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the same as JSON.")]
-Size = Annotated[int, typer.Option(min=32, help="Side of the simulated area in pixels of 10 m.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes.")]
-On = Annotated[Device, typer.Option(help="Where networks run.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -218,28 +194,7 @@ def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) 
     typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}")
 
 
-@app.command()
-def train(
-    root: Annotated[
-        Path, typer.Option(metavar="DIR", file_okay=False, help="Where scenes and chips are made and kept.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="WEIGHTS", file_okay=False, help="Folder of the checkpoint.")],
-    dataset: Annotated[Dataset, typer.Option(help="What to learn from.")] = Dataset.simulated,
-    strategy: Annotated[Strategy, typer.Option(help="The network.")] = Strategy.early,
-    events: Annotated[int, typer.Option(min=2, help="Simulated floods.")] = 28,
-    size: Annotated[int, typer.Option(min=128, help="Pixels a side of each.")] = 512,
-    epochs: Annotated[int, typer.Option(min=1)] = 24,
-    device: On = Device.auto,
-) -> None:
-    """Train a network on simulated floods by the same flow that maps with it; made again, it takes the same chips."""
-    from models.fit import Recipe
-    from workflows.train import train as run_training
-
-    recipe = Recipe(epochs=epochs, patience=8)
-    found = run_training(root, out, events=events, size=size, recipe=recipe, device=device.value, say=typer.echo)
-    for name, scores in found.scores.items():
-        typer.echo(f"{name:16s} " + "  ".join(f"{who} {value:.4f}" for who, value in scores.items()))
-    typer.echo(f"{found.folder} (best of epoch {found.best_epoch}; log {found.log})")
+app.command()(train)
 
 
 @catalog_app.command("ingest")

@@ -1,72 +1,101 @@
-"""`overbank train`: simulated floods to the weights of a network, by the same flow that maps with them."""
+"""`overbank train`: chips of a data set to the weights of a network, or of the experts that late fusion joins."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from models.contract import Training
-from models.fit import FitResult, Recipe, fit
-from pipeline.job import load_job
-from pipeline.training import write_chips
-from workflows.simulate import TRUTH, simulate
+from models.contract import CONTRACT, Training
+from models.fit import FitResult, fit
+from models.sources import ChipSource, FolderSource, split_by_group
+from workflows.training_data import contract_for, seeds_of, sensors_in, source_of
+from workflows.training_plan import TrainingPlan, write_plan
 
-SIDE = 128
-"""Pixels of a chip."""
-QUIET_EVERY = 5
-"""One event in so many has no flood: a network must know quiet windows too."""
 LIMITS = (
     "Trained on simulated scenes only: temperate floodplain, no snow, no rows of rice, no town flooding. It corrects "
     "physics by at most ln 9 nats; on ground unlike the simulator trust `physics`."
 )
+Say = Callable[[str], None]
 
 
-def train(
-    root: Path,
-    out: Path,
-    *,
-    events: int = 30,
-    size: int = 512,
-    first_seed: int = 1000,
-    recipe: Recipe | None = None,
-    device: str = "auto",
-    say: Callable[[str], None] = print,
-) -> FitResult:
-    """Simulate `events` floods below `root`, cut chips, fit the early network and write its checkpoint to `out`.
+def train(plan: TrainingPlan, say: Say = print) -> list[FitResult]:
+    """Make or read the chips of a plan, fit what it asks for, and write checkpoints and `out`.yaml, all settings.
 
-    Chips that are there already are used again. Seeds start at `first_seed`, away from those of demos and tests.
+    Late fusion trains the experts that are not there yet, each into a folder of its sensor below `out`, then fits its
+    rules on the validation chips. What was fitted by this call.
     """
-    chips = root / "chips"
-    seeds = tuple(range(first_seed, first_seed + events))
-    for seed in seeds:
-        made = make_event_chips(root, chips, seed, size, flood=seed % QUIET_EVERY != 0)
-        say(f"seed {seed}: {made} chips")
-    told = recipe or Recipe()
-    command = f"overbank train --dataset simulated --events {events} --size {size} --epochs {told.epochs}"
-    training = Training(
-        data=f"simulated: {events} events of {size} × {size} pixels",
-        seeds=seeds,
-        epochs=told.epochs,
-        commands=(command,),
+    source = source_of(plan, say)
+    sensors = sensors_in(source)
+    learning, validation = _halves(plan, source)
+    say(f"{len(learning)} chips to learn from, {len(validation)} to validate on; sensors {', '.join(sensors)}")
+    write_plan(plan.out.parent / f"{plan.out.name}.yaml", plan)
+    if plan.strategy != "late":
+        return [_fit(plan, sensors, plan.sensor, plan.out, learning, validation, say)]
+    found = []
+    for sensor in sensors:
+        folder = plan.out / sensor
+        if (folder / CONTRACT).is_file():
+            say(f"{sensor}: the expert is there ({folder}); remove the folder to train it anew")
+            continue
+        found.append(_fit(plan, sensors, sensor, folder, learning, validation, say))
+    from models.late_checkpoint import fit_late  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    fit_late(plan.out, validation, device=plan.device, report=say)
+    return found
+
+
+def _halves(plan: TrainingPlan, source: ChipSource) -> tuple[ChipSource, ChipSource]:
+    if plan.validation is not None:
+        return source, FolderSource(plan.validation)
+    return split_by_group(source, plan.recipe.validation_share, plan.recipe.seed)
+
+
+def _fit(
+    plan: TrainingPlan,
+    sensors: tuple[str, ...],
+    sensor: str | None,
+    out: Path,
+    learning: ChipSource,
+    validation: ChipSource,
+    say: Say,
+) -> FitResult:
+    contract = contract_for(plan, sensors, sensor)
+    simulated = plan.dataset == "simulated"
+    seeds = (*(seeds_of(plan) if simulated else ()), plan.recipe.seed)
+    training = Training(data=_data(plan, learning), seeds=seeds, commands=(command_of(plan),))
+    found = fit(
+        learning,
+        out,
+        plan.recipe,
+        validation=validation,
+        contract=contract,
+        training=training,
+        limits=LIMITS if simulated else "",
+        device=plan.device,
+        report=say,
     )
-    return fit(chips, out, told, training=training, limits=LIMITS, device=device, report=say)
+    from models.calibrate_network import calibrate_network  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    calibrated = calibrate_network(out, validation, seed=plan.recipe.seed, device=plan.device)
+    say(f"temperature {calibrated.temperature:.3f}: calibration error {calibrated.before:.4f} → {calibrated.after:.4f}")
+    return found
 
 
-def make_event_chips(root: Path, chips: Path, seed: int, size: int, flood: bool) -> int:
-    """Chips of one simulated event; its scenes are removed again."""
-    there = list(chips.glob(f"event{seed}_*.npz"))
-    if there:
-        return len(there)
-    scenes = root / f"event{seed}"
-    shutil.rmtree(scenes, ignore_errors=True)
-    simulate(scenes, size, seed, flood)
-    draft = root / f"chips-of-{seed}"
-    shutil.rmtree(draft, ignore_errors=True)
-    count = write_chips(load_job(scenes / "job.yaml"), scenes / TRUTH, draft, f"event{seed}", SIDE)
-    chips.mkdir(parents=True, exist_ok=True)
-    for path in draft.iterdir():
-        path.rename(chips / path.name)
-    shutil.rmtree(draft)
-    shutil.rmtree(scenes)
-    return count
+def command_of(plan: TrainingPlan) -> str:
+    """The command that does the same again, as far as flags say it; the rest is in the file of all settings."""
+    flags = {
+        "dataset": plan.dataset,
+        "strategy": plan.strategy,
+        "join": plan.join,
+        "sensor": plan.sensor,
+        **({"events": plan.events, "size": plan.size} if plan.dataset == "simulated" else {}),
+        "epochs": plan.recipe.epochs,
+        "seed": plan.recipe.seed,
+    }
+    return "overbank train " + " ".join(f"--{name} {value}" for name, value in flags.items() if value is not None)
+
+
+def _data(plan: TrainingPlan, learning: ChipSource) -> str:
+    if plan.dataset == "simulated":
+        return f"simulated: {plan.events} events of {plan.size} × {plan.size} pixels"
+    return f"{plan.dataset}: {len(learning)} chips of {len(set(learning.groups))} groups"
