@@ -290,7 +290,7 @@ def test_a_gate_gives_shares_of_what_is_present(features):
     torch.manual_seed(0)
     join = shaken(GatedJoin(3, 4))
     with torch.no_grad():
-        scores = join.gate(torch.cat([planes, seen.float()], dim=1)).exp() * seen
+        scores = (4.0 * join.gate(torch.cat([planes, seen.float()], dim=1))).exp() * seen
         expected = scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
         values = join.value(planes).unflatten(1, (3, 4))
         joined, shares = join(planes, seen)
