@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -20,8 +21,8 @@ from models.parts.tensor_fusion import TensorJoin
 from models.receptive import with_halo
 from models.segmentation_library import segmentation_models
 
-NARROW = Architecture(encoder_options={"channels": (24, 48, 96, 128), "stem_width": 16})
-"""An encoder a sensor and look costs: this one a third of the early network's, so that all cost about as much."""
+NARROW = Architecture(encoder_options={"channels": (24, 48, 96, 128), "stem_width": 12})
+"""Each look of each sensor is encoded: narrow, so that six looks cost about twice the early network."""
 
 
 def intermediate_contract(
@@ -85,7 +86,7 @@ class IntermediateFusion(Network):
         cast(Any, self).to(memory_format=torch.channels_last)  # the overload that torch leaves out of its types
 
     def features(self, modalities: dict[str, Tensor], presence: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Return the decoder's features and, where the join has shares, each sensor's share at the finest scale.
+        """Return the decoder's features and, where the join has shares, each sensor's: the mean over the scales.
 
         An earlier look counts for its sensor's features; the shares are of those that look at a pixel now.
         """
@@ -96,11 +97,10 @@ class IntermediateFusion(Network):
             seen = torch.stack([cells for _, cells in maps], dim=1)
             features, share = join(planes, seen)
             joined.append(features)
-            shares.append(share)
+            shares.extend([] if share is None else [share])
         now = torch.stack([presence[sensor] for sensor in self.looks], dim=1)
-        finest = next((share for share in shares if share is not None), None)
         full = joined[0].new_empty((len(now), 0, *now.shape[-2:]))
-        return self.decoder([full, *joined]), None if finest is None else at_pixels(finest, now)
+        return self.decoder([full, *joined]), at_pixels(shares, now) if shares else None
 
     def _encoded(
         self, sensor: str, modalities: dict[str, Tensor], presence: dict[str, Tensor]
@@ -139,9 +139,11 @@ def _join(architecture: Architecture, sensors: int, channels: int) -> nn.Module:
     raise ValueError("An intermediate network needs architecture.join: concat, gated, attention or tensor; it is None.")
 
 
-def at_pixels(shares: Tensor, now: Tensor) -> Tensor:
-    """(B, M, h, w) shares of cells to (B, M, H, W) of the sensors that are present at a pixel (bool), summing to 1."""
-    near = functional.interpolate(shares.float(), size=now.shape[-2:], mode="nearest") * now
+def at_pixels(shares: Sequence[Tensor], now: Tensor) -> Tensor:
+    """(B, M, h, w) shares of the cells of each scale to their mean (B, M, H, W) over the scales, of the sensors that
+    are present at a pixel (`now`, bool), summing to 1."""
+    size = now.shape[-2:]
+    near = sum(functional.interpolate(share.float(), size=size, mode="nearest") for share in shares) * now
     total = near.sum(dim=1, keepdim=True)
     return torch.where(total > 0, near / total.clamp(min=torch.finfo(near.dtype).tiny), equal_shares(now))
 

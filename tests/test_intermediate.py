@@ -135,11 +135,12 @@ def test_trust_sums_to_one_over_the_sensors_that_look_now(network):
     assert (np.abs(trust - equal).max() > 0.05) == tells
 
 
-def test_shares_of_a_cell_go_to_the_pixels_that_are_seen():
-    shares = torch.tensor([0.2, 0.8, 0.0])[None, :, None, None]
+def test_shares_of_cells_are_averaged_and_go_to_the_pixels_that_are_seen():
+    fine = torch.tensor([0.4, 0.6, 0.0])[None, :, None, None].expand(1, 3, 2, 2)
+    coarse = torch.tensor([0.0, 1.0, 0.0])[None, :, None, None]
     now = torch.tensor([[1, 1, 0, 0], [1, 0, 0, 1], [1, 1, 1, 0]], dtype=torch.bool).reshape(1, 3, 2, 2)
     expected = [[0.2, 1.0, 0.0, 0.0], [0.8, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0]]
-    np.testing.assert_allclose(at_pixels(shares, now).reshape(3, 4), expected, rtol=1e-6)
+    np.testing.assert_allclose(at_pixels([fine, coarse], now).reshape(3, 4), expected, rtol=1e-6)
 
 
 def test_saved_and_loaded_with_its_card(networks, tmp_path):
@@ -289,7 +290,7 @@ def test_a_gate_gives_shares_of_what_is_present(features):
     torch.manual_seed(0)
     join = shaken(GatedJoin(3, 4))
     with torch.no_grad():
-        scores = join.gate(torch.cat([planes, seen.float()], dim=1)).exp() * seen
+        scores = (4.0 * join.gate(torch.cat([planes, seen.float()], dim=1))).exp() * seen
         expected = scores / scores.sum(dim=1, keepdim=True).clamp(min=1e-9)
         values = join.value(planes).unflatten(1, (3, 4))
         joined, shares = join(planes, seen)

@@ -9,6 +9,10 @@ from models.parts.concatenation import with_presence
 ABSENT = -1e4
 """Score of what is absent: no share is left of it after the softmax, in half precision too."""
 
+_SHARP = 4.0
+"""Score a unit of the gate's output: with 1, a sensor that lies kept 0.91 to 0.95 of its share after a short fit, with
+this 0.71 to 0.84, the map being as good (three seeds of the lying sensor in the tests) [C]."""
+
 
 class Shares(nn.Module):
     """Scores to shares that sum to 1 over what is present; all 0 where nothing is."""
@@ -45,6 +49,6 @@ class GatedJoin(nn.Module):
         Returns:
             (B, C, H, W) joined features, and the share (B, M, H, W) of each sensor.
         """
-        shares = self.shares(self.gate(with_presence(planes, seen)), seen)
+        shares = self.shares(_SHARP * self.gate(with_presence(planes, seen)), seen)
         values = self.value(planes).unflatten(1, (self.sensors, -1))
         return self.finish((values * shares[:, :, None]).sum(dim=1)), shares
