@@ -37,7 +37,9 @@ def gate(opinions: Opinions, fitted: Fitted) -> Fused:
     trust = trust_of(opinions, ratios, failure) * opinions.presence
     total = trust.sum(axis=0)
     shares = trust / np.where(total > 0, total, 1.0)
-    return Fused(summed(opinions, ratios, failure), np.repeat(shares[:, None], len(opinions.prior), axis=1))
+    alone = (shares[:, None] * opinions.log_odds).sum(axis=0)  # nobody to doubt it by: its calibration knows its errors
+    log_odds = np.where(opinions.count == 1, alone, summed(opinions, ratios, failure))
+    return Fused(log_odds, np.repeat(shares[:, None], len(opinions.prior), axis=1))
 
 
 def likelihood_ratios(opinions: Opinions, sharpness: Real) -> Real:

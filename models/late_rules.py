@@ -9,6 +9,7 @@ probabilities. Rules that add (bayes, gate) take the prior off each opinion firs
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,7 +76,7 @@ def vote(opinions: Opinions, fitted: Fitted | None = None) -> Fused:
 def minimum_variance(opinions: Opinions, fitted: Fitted | None) -> Fused:
     """Σ⁻¹1 / (1ᵀΣ⁻¹1), Σ of the errors of the experts that are present (Bates & Granger 1969, Oper. Res. Q. 20(4)).
 
-    Of the probability of each state : dry. Weights below 0 are refused, and the rest solved again.
+    Of the probability of each state : dry, and with no weight below 0.
     """
     moments = np.array(_needed(fitted, "minimum-variance").learned.error_moments)  # (S, M, M)
     weights = np.zeros_like(opinions.log_odds)
@@ -89,18 +90,20 @@ def minimum_variance(opinions: Opinions, fitted: Fitted | None) -> Fused:
 
 
 def least_variance_weights(moments: Real, present: NDArray[np.bool_]) -> Real:
-    """(M,) weights ≥ 0 that sum to 1 over those present (0 where none is) and minimize wᵀΣw."""
-    active = present.copy()
-    weights = np.zeros(len(present))
-    while active.any():
-        ridge = _RIDGE * np.trace(moments) / len(moments)
-        own = moments[np.ix_(active, active)] + ridge * np.eye(active.sum())
-        solved = np.linalg.solve(own, np.ones(active.sum()))
-        if (solved >= 0).all():
-            weights[active] = solved / solved.sum()
-            break
-        active[np.flatnonzero(active)[solved < 0]] = False
-    return weights
+    """(M,) weights ≥ 0 that sum to 1 over those present (0 where none is) and minimize wᵀΣw.
+
+    The unbounded solution of every combination is tried: the least with no weight below 0 is the answer.
+    """
+    best, least = np.zeros(len(present)), np.inf
+    firm = moments + _RIDGE * np.trace(moments) / len(moments) * np.eye(len(moments))
+    rows = np.flatnonzero(present)
+    for used in (list(some) for size in range(1, len(rows) + 1) for some in combinations(rows, size)):
+        solved = np.linalg.solve(firm[np.ix_(used, used)], np.ones(len(used)))
+        variance = 1.0 / solved.sum()
+        if (solved >= 0.0).all() and variance < least:
+            best, least = np.zeros(len(present)), variance
+            best[used] = solved * variance
+    return best
 
 
 def bayes(opinions: Opinions, fitted: Fitted | None) -> Fused:
@@ -113,7 +116,10 @@ def bayes(opinions: Opinions, fitted: Fitted | None) -> Fused:
     named = _states(opinions).argmax(axis=1)
     said = np.stack([table[:, name] for table, name in zip(nats, named, strict=True)])
     said = np.where(opinions.presence[:, None], said, 0.0)
-    return Fused(combine(opinions.prior, said), _shares(np.abs(said)))
+    weight = np.where(
+        opinions.presence[:, None], np.abs(said) + 1e-9, 0.0
+    )  # whose word is worth nothing was still heard
+    return Fused(combine(opinions.prior, said), _shares(weight))
 
 
 def stack(kind: str) -> Callable[[Opinions, Fitted | None], Fused]:
