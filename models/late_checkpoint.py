@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,14 +98,14 @@ def load_late(folder: Path) -> Fitted:
 
 def predict_late(
     folder: Path,
-    rule: str,
+    rules: Sequence[str],
     inputs: ModelInput,
     device: str = "auto",
     *,
     origin: tuple[int, int] = (0, 0),
     margin: int = 0,
-) -> Prediction:
-    """Return the fused prediction of all experts of a folder by one rule; arguments and shapes as in `predict`.
+) -> dict[str, Prediction]:
+    """Return what each rule makes of the experts of a folder, which are run once; arguments and shapes as in `predict`.
 
     A margin of `late_halo` gives a unit the same pixels as a larger array does.
 
@@ -112,14 +113,16 @@ def predict_late(
         ContractMismatch: experts or channels are not those that were fitted.
         ValueError: an unknown rule.
     """
-    rule_named(rule)
+    context = min(margin, max(rule_reach(rule) for rule in rules))
     fitted = load_late(folder)
-    context = min(margin, rule_reach(rule))
     opinions = experts_say(folder, fitted.learned, inputs, device, origin=origin, margin=margin - context)
-    made = fuse(rule, opinions, fitted)
-    rows, columns = made.trust.shape[-2:]
+    rows, columns = opinions.count.shape
     own = (slice(None), slice(context, rows - context), slice(context, columns - context))
-    return Prediction(made.log_odds[own], made.aleatoric[own], made.epistemic[own], made.trust[own], made.sensors)
+    made = {rule: fuse(rule, opinions, fitted) for rule in rules}
+    return {
+        rule: Prediction(one.log_odds[own], one.aleatoric[own], one.epistemic[own], one.trust[own], one.sensors)
+        for rule, one in made.items()
+    }
 
 
 def experts_say(
@@ -139,7 +142,12 @@ def experts_say(
 
 
 def rule_reach(rule: str) -> int:
-    """Pixels a side that a rule looks at around a pixel."""
+    """Pixels a side that a rule looks at around a pixel.
+
+    Raises:
+        ValueError: an unknown rule.
+    """
+    rule_named(rule)
     return REACH if rule == "gate" else 0
 
 

@@ -11,11 +11,12 @@ from scipy import ndimage
 from scipy.special import expit, logit
 
 from harmonization.evidence import binary_witness
+from models import late_learn, stack
 from models.calibrate import Affine, flood_probability
 from models.contract import BOUND
 from models.late import fuse
-from models.late_fit import learn
 from models.late_gate import likelihood_ratios, per_expert, summed, trust_of
+from models.late_learn import learn, nothing_learned
 from models.late_rules import RULES, STACKS, least_variance_weights, rule_named
 from models.learned import Fitted, Learned
 from models.opinions import Opinions
@@ -45,20 +46,10 @@ def opinions_about(truth, generator, states=1, says=6.0, noise=2.0, experts=3, f
     return Opinions(NAMES[:experts], log_odds, spread, 0.1 * spread, everywhere, prior, parts)
 
 
-def nothing_learned(names, states, form="free"):
-    table = tuple((0.5,) * states for _ in names)
-    matrix = tuple((1 / (states + 1),) * (states + 1) for _ in range(states + 1))
-    eye = tuple(tuple(map(float, row)) for row in 0.25 * np.eye(len(names)))
-    return Learned(
-        experts=names,
-        states=("open_water", "flooded_vegetation")[:states],
-        form=form,
-        accuracy=table,
-        error_moments=(eye,) * states,
-        confusion=(matrix,) * len(names),
-        failure=(0.05,) * len(names),
-        sharpness=(1.0,) * len(names),
-    )
+def unlearned(names, states):
+    """A record of nothing, in the free form."""
+    numbers = nothing_learned(len(names), states)
+    return Learned(experts=names, states=("open_water", "flooded_vegetation")[:states], form="free", **numbers)
 
 
 def fitted_for(states=1, experts=3, flips=None, seed=100):
@@ -68,11 +59,20 @@ def fitted_for(states=1, experts=3, flips=None, seed=100):
     parts = [opinions, *(opinions.without(name) for name in opinions.names if experts > 1)]
     everywhere = np.ones(truth.shape, dtype=bool)
     samples = [(one.at(everywhere), np.minimum(truth, states).ravel()) for one in parts]
-    return learn(nothing_learned(NAMES[:experts], states), samples, seed=0)
+    return learn(unlearned(NAMES[:experts], states), samples, seed=0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_pixels():
+    """Stacks of few pixels and trees: seconds instead of minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late_learn, "BALANCED", 600)
+        patch.setattr(stack, "TREES", 40)
+        yield
 
 
 @pytest.fixture(scope="module")
-def fitted():
+def fitted(few_pixels):
     return {states: fitted_for(states) for states in (1, 2)}
 
 
@@ -118,7 +118,7 @@ def test_one_of_three_broken(seed, where, fitted):
 
 
 @pytest.fixture(scope="module")
-def unequal():
+def unequal(few_pixels):
     """Of two experts the second was wrong at a quarter of the held-out pixels."""
     return fitted_for(experts=2, flips=(0.0, 0.25))
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from models import late_learn, stack
 from models.checkpoint import save
 from models.chips import write_chip
 from models.contract import Architecture, ContractMismatch, read_contract
@@ -17,14 +18,15 @@ from models.early import EarlyFusion, early_contract
 from models.inputs import CHANNELS, ModelInput
 from models.late import fuse
 from models.late_checkpoint import experts_say, late_halo, load_late, predict_late, read_experts, save_late
-from models.late_fit import fit_late, learn
+from models.late_fit import fit_late
 from models.late_gate import REACH
+from models.late_learn import learn
 from models.late_rules import RULES, STACKS
 from models.learned import Fitted
 from models.output import Prediction
 from models.predict import predict
 from models.stack import classifiers, evaluate, fit_stack
-from tests.test_late import nothing_learned, opinions_about
+from tests.test_late import opinions_about, unlearned
 
 SENSORS = ("c_band", "optical")
 SMALL = Architecture(depth=2, decoder_channels=(16, 8), members=2)
@@ -55,8 +57,21 @@ def save_expert(folder, name, seed):
     save(folder / name, network, contract)
 
 
+def one_late(folder, rule, inputs, **arguments):
+    return predict_late(folder, [rule], inputs, **arguments)[rule]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_pixels():
+    """Stacks of few pixels and trees: seconds instead of minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late_learn, "BALANCED", 300)
+        patch.setattr(stack, "TREES", 20)
+        yield
+
+
 @pytest.fixture(scope="module")
-def fitted_folder(tmp_path_factory):
+def fitted_folder(few_pixels, tmp_path_factory):
     folder = tmp_path_factory.mktemp("late")
     chips = []
     for number in range(6):
@@ -80,9 +95,8 @@ def test_every_rule_is_fitted_and_predicts(fitted_folder):
     folder, _, lines = fitted_folder
     assert lines[0] == "2 experts, 3 chips to learn from, 3 to calibrate on"
     inputs, truth = scene(50, 40)
-    for rule in RULES:
-        assert any(line.startswith(f"{rule}: calibration error") for line in lines)
-        made = predict_late(folder, rule, inputs)
+    assert [line.partition(": calibration error")[0] for line in lines[1:]] == [*SENSORS, *RULES]
+    for rule, made in predict_late(folder, list(RULES), inputs).items():
         assert made.sensors == SENSORS
         assert made.log_odds.shape == (2, 40, 40)
         moved = np.abs(made.log_odds - inputs.physics)
@@ -95,7 +109,7 @@ def test_every_rule_is_fitted_and_predicts(fitted_folder):
 
 def test_calibration_mends_what_it_is_fitted_to(fitted_folder):
     errors = load_late(fitted_folder[0]).learned.calibration_error
-    assert set(errors) == set(RULES)
+    assert set(errors) == {*SENSORS, *RULES}
     assert np.mean([row["after"] for row in errors.values()]) < np.mean([row["before"] for row in errors.values()])
 
 
@@ -112,17 +126,17 @@ def test_tiles_with_the_halo_equal_the_whole(fitted_folder, rule):
     assert halo % 4 == 0
     assert halo >= max(contract.halo for contract in read_experts(folder).values()) + (REACH if rule == "gate" else 0)
     inputs, _ = scene(60, 2 * halo + 64)
-    whole = predict_late(folder, rule, inputs, origin=(-halo, -halo), margin=halo)
+    whole = one_late(folder, rule, inputs, origin=(-halo, -halo), margin=halo)
     for row in (0, 24):
         tile = inputs.window(row, row, 2 * halo + 40, 2 * halo + 40)
-        made = predict_late(folder, rule, tile, origin=(row - halo, row - halo), margin=halo)
+        made = one_late(folder, rule, tile, origin=(row - halo, row - halo), margin=halo)
         own = (slice(None), slice(row, row + 40), slice(row, row + 40))
         for field in ("log_odds", "aleatoric", "epistemic", "trust"):
             np.testing.assert_allclose(getattr(made, field), getattr(whole, field)[own], atol=2e-4, err_msg=field)
 
 
 def test_a_missing_sensor_leaves_the_other_expert(fitted_folder):
-    """What the missing one would have said does not matter; the other is itself, its bound taken off and put on once."""
+    """What the missing one would have said does not matter; the other is itself, its bound taken off and put on."""
     folder = fitted_folder[0]
     inputs, _ = scene(70)
     fitted = load_late(folder)
@@ -134,9 +148,9 @@ def test_a_missing_sensor_leaves_the_other_expert(fitted_folder):
     np.testing.assert_allclose(made.log_odds[:, seen], expected.log_odds[:, seen], atol=0.02)
     np.testing.assert_array_equal(made.trust[0], 0.0)
     left_out = inputs.only(["optical", "terrain"])
-    for rule in RULES:
-        hidden = predict_late(folder, rule, inputs.without({"c_band": True}))
-        np.testing.assert_array_equal(predict_late(folder, rule, left_out).log_odds, hidden.log_odds)
+    hidden = predict_late(folder, list(RULES), inputs.without({"c_band": True}))
+    for rule, made in predict_late(folder, list(RULES), left_out).items():
+        np.testing.assert_array_equal(made.log_odds, hidden[rule].log_odds)
 
 
 # --- replaced experts, damaged files
@@ -180,7 +194,7 @@ def test_experts_that_do_not_fit_together_are_refused(folder):
     shutil.rmtree(folder / "l_band")
     path = folder / "optical" / "contract.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "form": "free"}))
-    with pytest.raises(ContractMismatch, match="differ in states, form or bound: c_band: .*bounded.*optical: .*free"):
+    with pytest.raises(ContractMismatch, match=r"differ in states, form or bound: c_band: .*bounded.*optical: .*free"):
         read_experts(folder)
     with pytest.raises(FileNotFoundError, match="No experts in"):
         read_experts(folder / "optical")
@@ -193,7 +207,7 @@ def test_missing_and_damaged_files_are_refused(folder):
         load_late(folder)
     (folder / "late.json").unlink()
     with pytest.raises(FileNotFoundError, match="fit the late rules"):
-        predict_late(folder, "mean", scene(0)[0])
+        predict_late(folder, ["mean"], scene(0)[0])
 
 
 def test_too_little_to_learn_from_is_said(fitted_folder, folder, tmp_path):
@@ -203,7 +217,7 @@ def test_too_little_to_learn_from_is_said(fitted_folder, folder, tmp_path):
     opinions = opinions_about(np.zeros((16, 16), dtype=np.uint8), generator, 2)
     samples = [(opinions.at(np.ones((16, 16), dtype=bool)), np.zeros(256, dtype=np.uint8))]
     with pytest.raises(ValueError, match=r"open_water: 0, flooded_vegetation: 0; 50 at least"):
-        learn(nothing_learned(opinions.names, 2), samples, 0)
+        learn(unlearned(opinions.names, 2), samples, 0)
 
 
 # --- stacks as arrays
@@ -227,14 +241,14 @@ def test_a_stored_stack_is_what_scikit_learn_says(kind, folder):
 
 
 def test_arrays_of_no_known_stack_are_refused():
-    with pytest.raises(ValueError, match="A stack holds petals, but one of landmarks, threshold, coefficients"):
+    with pytest.raises(ValueError, match="A stack holds petals, shift, but one of landmarks, threshold, coefficients"):
         evaluate({"petals": np.zeros(3), "shift": np.zeros(1)}, np.zeros((2, 3), dtype="f4"))
 
 
 def test_a_prediction_without_variance_or_experts_is_handled(folder):
     inputs, _ = scene(0)
     nothing = inputs.without({"c_band": True, "optical": True})
-    made = predict_late(folder, "gate", nothing)
+    made = one_late(folder, "gate", nothing)
     assert isinstance(made, Prediction)
     np.testing.assert_array_equal(made.log_odds, nothing.physics)
     assert not made.variance.any()
