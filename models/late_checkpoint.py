@@ -107,7 +107,8 @@ def predict_late(
 ) -> dict[str, Prediction]:
     """Return what each rule makes of the experts of a folder, which are run once; arguments and shapes as in `predict`.
 
-    A margin of `late_halo` gives a unit the same pixels as a larger array does.
+    A margin of `late_halo` gives a unit the same pixels as a larger array does. A sensor that has no expert here
+    is left out, and its physics with it.
 
     Raises:
         ContractMismatch: experts or channels are not those that were fitted.

@@ -15,7 +15,7 @@ from models import late_learn, stack
 from models.calibrate import Affine, flood_probability
 from models.contract import BOUND
 from models.late import fuse
-from models.late_gate import likelihood_ratios, per_expert, summed, trust_of
+from models.late_gate import MEMORY, REACH, failure_around, likelihood_ratios, per_expert, summed, trust_of
 from models.late_learn import learn, nothing_learned
 from models.late_rules import RULES, STACKS, least_variance_weights, rule_named
 from models.learned import Fitted, Learned
@@ -345,6 +345,20 @@ def test_the_gate_is_bayes_over_all_ways_to_fail(case):
     )
     trust = works.sum(axis=1) / joint.sum(axis=0)
     np.testing.assert_allclose(trust_of(some, ratios, per_expert(failure, some)), trust, atol=1e-9)
+
+
+def test_failures_are_counted_around_each_pixel():
+    generator = np.random.default_rng(1)
+    failed, presence = generator.random((2, 23, 30)), generator.random((2, 23, 30)) < 0.5
+    presence[1, :, :20] = False  # nothing to count: what was learned stands
+    start = np.array([0.1, 0.3]).reshape(2, 1, 1)
+    made = failure_around(failed, presence, start)
+    window = (2 * REACH + 1) ** 2
+    for expert, row, column in ((0, 0, 0), (0, 11, 15), (0, 22, 29), (1, 4, 25), (1, 10, 3)):
+        near = np.s_[expert, max(row - REACH, 0) : row + REACH + 1, max(column - REACH, 0) : column + REACH + 1]
+        total = failed[near][presence[near]].sum() + MEMORY * window * start[expert, 0, 0]
+        expected = total / (presence[near].sum() + MEMORY * window)
+        assert made[expert, row, column] == pytest.approx(expected)
 
 
 def test_an_expert_that_says_nothing_is_neither_doubted_nor_in_the_way(fitted):
