@@ -1,0 +1,60 @@
+"""Late fusion: opinions to one prediction, by a rule, a calibration and the bound, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.calibrate import Affine, bounded
+from models.late_rules import rule_named
+from models.learned import Fitted
+from models.opinions import Fused, Opinions, Real
+from models.output import Prediction
+
+
+def fuse(rule: str, opinions: Opinions, fitted: Fitted | None = None, bound: float | None = None) -> Prediction:
+    """Return the fused log-odds of a map, their doubt, and the share of each expert.
+
+    Where no expert is present the physics stands (it is the prior there), without variance. The aleatoric variance is
+    the mean of the experts', by their shares; the epistemic one adds how far they are apart (law of total variance).
+
+    Args:
+        rule: a name in `late_rules.RULES`.
+        opinions: of maps (y, x).
+        fitted: what was learned of these experts; None for rules that learn nothing, which then are not calibrated.
+        bound: B in nats by which the physics is moved at most; None for the free form. Where something was fitted,
+            its form and bound hold.
+
+    Raises:
+        ValueError: an unknown rule, or one that learns and nothing was fitted.
+    """
+    chosen = rule_named(rule)
+    if fitted is not None:
+        opinions = opinions.ordered(fitted.learned.experts)
+        bound = fitted.learned.bound_or_none
+    table = fitted.learned.rule_calibration.get(rule) if fitted else None
+    fused = chosen(opinions, fitted)
+    heat, shift = calibration_by_count(table, opinions)
+    aim = opinions.prior + shift + (fused.log_odds - opinions.prior) / heat
+    return _prediction(opinions, fused, aim, heat, bound)
+
+
+def calibration_by_count(table: Sequence[Affine] | None, opinions: Opinions) -> tuple[Real, Real]:
+    """Temperature (...) and shift (S, ...) by how many experts are present: none where `table` is None."""
+    neutral = Affine(shift=(0.0,) * len(opinions.prior))
+    rows = [neutral, *(table or [neutral] * len(opinions.names))]
+    heat = np.array([row.temperature for row in rows])[opinions.count]
+    return heat, np.array([row.shift for row in rows]).T[:, opinions.count]
+
+
+def _prediction(opinions: Opinions, fused: Fused, aim: Real, heat: Real, bound: float | None) -> Prediction:
+    physics, heard = opinions.physics, opinions.count > 0
+    apart = opinions.log_odds - fused.log_odds
+    aleatoric = (fused.shares * opinions.aleatoric).sum(axis=0)
+    epistemic = (fused.shares * (opinions.epistemic + apart**2)).sum(axis=0) / heat**2
+    if bound is not None:
+        epistemic *= (1.0 - np.tanh((aim - physics) / bound) ** 2) ** 2
+    log_odds = np.where(heard, bounded(physics, aim, bound), physics)
+    made = [array.astype(np.float32) for array in (log_odds, aleatoric, epistemic, fused.shares.mean(axis=1))]
+    return Prediction(made[0], made[1], made[2], made[3], opinions.names)
