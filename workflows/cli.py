@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from workflows.cli_datasets import add_commands
+
 FAULTS, MISTAKE, INTERRUPTED = 1, 2, 130
 DISK_TROUBLE = (
     errno.EACCES,
@@ -93,6 +95,7 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
+add_commands(app)
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job: where, when, which sensors and methods.")]
 Out = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write into; made if it is not there.")]

@@ -1,0 +1,115 @@
+"""`overbank evaluate`: the scores of weights, or of a rule, on the chips of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.answers import answer_of
+from models.baselines import index_rule, physics_alone
+from models.contract import DATED, sensor_of
+from models.evaluate import evaluate, scores_of
+from models.inputs import CONTEXT
+from models.ombria import OmbriaSource
+from models.sources import ChipSource, FolderSource
+from models.test_time import Answer
+from pipeline.errors import DatasetError
+from pipeline.sen1floods11 import ALL, Sen1Floods11Source
+
+CHIPS = "chips"
+"""Where `overbank train --dataset simulated` keeps its chips, below the root."""
+
+
+def source_of(dataset: str, root: Path, split: str | None = None) -> ChipSource:
+    """Return the chips of a data set.
+
+    Args:
+        dataset: "ombria", "sen1floods11", "simulated" or "folder" (chips as `.npz`).
+        root: its folder; of "simulated" also the --root of `overbank train`.
+        split: the part of it: of "folder" and "simulated" a folder below; None: the training part of OMBRIA, all of
+            the others.
+
+    Raises:
+        DatasetError: nothing is there.
+    """
+    try:
+        if dataset == "ombria":
+            return OmbriaSource(root, split or "train")
+        if dataset == "sen1floods11":
+            return Sen1Floods11Source(root, split or ALL)
+        return FolderSource(_folder(root, split, dataset == "simulated"))
+    except FileNotFoundError as problem:
+        raise DatasetError(str(problem)) from None
+
+
+def rule_of(name: str, source: ChipSource) -> Answer:
+    """Return the rule "physics", "ndwi", "mndwi" or, against the look before, "ndwi-change", "mndwi-change".
+
+    The sensor is the one of the data set that has the index.
+
+    Raises:
+        DatasetError: the chips have no optical index.
+    """
+    if name == "physics":
+        return physics_alone
+    index, _, change = name.partition("-")
+    inputs, _ = source.read(0)
+    sensors = [sensor for sensor, channels in inputs.channels.items() if index in channels and DATED not in sensor]
+    if not sensors:
+        raise DatasetError(f"No sensor of this data set has the channel {index!r}: the rule has nothing to go by.")
+    return index_rule(sensors[0], index, change=bool(change))
+
+
+def answer_for(
+    source: ChipSource,
+    weights: Sequence[Path],
+    baseline: str | None,
+    *,
+    rule: str | None = None,
+    device: str = "auto",
+    tta: bool = False,
+) -> Answer:
+    """Return the answer of weights (see `models.answers.answer_of`) or of a rule that knows none.
+
+    Raises:
+        DatasetError: neither or both are given, or a folder is no checkpoint.
+    """
+    if bool(weights) == (baseline is not None):
+        raise DatasetError("Give either --weights or --baseline: one of them answers.")
+    if baseline is not None:
+        return rule_of(baseline, source)
+    try:
+        return answer_of(weights, rule, device=device, tta=tta)
+    except FileNotFoundError as problem:
+        raise DatasetError(str(problem)) from None
+
+
+def run_evaluation(
+    source: ChipSource, answer: Answer, without: Sequence[str] = (), say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Return the scores of an answer, see `models.evaluate.scores_of`.
+
+    Raises:
+        DatasetError: no pixel of the truth is known, or a sensor that is to be hidden is in no chip.
+    """
+    known = sensors_of(source)
+    strange = sorted(set(without) - set(known))
+    if strange:
+        raise DatasetError(f"--without {', '.join(strange)}: not of this data set, which has {', '.join(known)}.")
+    found = evaluate(source, answer, without, say)
+    if not found.counts.any():
+        raise DatasetError(f"No pixel of {len(source)} chips has a known truth: there is nothing to score against.")
+    return scores_of(found)
+
+
+def sensors_of(source: ChipSource) -> list[str]:
+    """Names of the sensors of a data set, by its first chip's channels: also of those that this chip lacks."""
+    inputs, _ = source.read(0)
+    return sorted({sensor_of(name) for name in inputs.channels} - set(CONTEXT))
+
+
+def _folder(root: Path, split: str | None, simulated: bool) -> Path:
+    if split is not None:
+        return root / split
+    return root / CHIPS if simulated and not any(root.glob("*.npz")) else root
