@@ -141,6 +141,15 @@ def group_shifts(
     return {group: shift_of(np.concatenate(found, axis=1)) for group, found in told.items()}
 
 
+def state_shares(source: ChipSource, states: int) -> tuple[float, ...]:
+    """Return the shares of dry and each state among the known pixels of a source: the prior it teaches."""
+    pixels = np.zeros(states + 1, dtype=np.int64)
+    for index in range(len(source)):
+        truth = source.read(index)[1]
+        pixels += np.bincount(np.minimum(truth[truth != IGNORE], states), minlength=states + 1)
+    return tuple((pixels / max(int(pixels.sum()), 1)).tolist())
+
+
 def seen(inputs: ModelInput) -> NDArray[np.bool_]:
     """(y, x) True where a sensor of the moment observed: earlier looks and terrain alone say nothing of now."""
     masks = [inputs.presence[name] for name in inputs.modalities if name == sensor_of(name) and name not in CONTEXT]

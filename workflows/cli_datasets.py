@@ -51,14 +51,14 @@ def evaluate(
     without: Annotated[list[str] | None, typer.Option(metavar="SENSOR", help="Hide a sensor; may be repeated.")] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Average over eight turns and mirrors of each chip.")] = False,
     adapt_prior: Annotated[
-        bool, typer.Option("--adapt-prior", help="Move the prior to what each chip's own answers speak for.")
+        bool, typer.Option("--adapt-prior", help="Move the prior to what the answers of each group speak for.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where networks run: auto, cpu or cuda.")] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the scores as JSON.")] = None,
 ) -> None:
     """Score weights on the chips of a data set: pooled and by chip, calibration, an interval over groups."""
     from catalogs.publish import write_json
-    from workflows.evaluate import answer_for, run_evaluation, source_of
+    from workflows.evaluate import answer_for, run_evaluation, shares_of, source_of
     from workflows.tables import console, show_scores
 
     source = source_of(dataset.value, root, split)
@@ -70,7 +70,8 @@ def evaluate(
         device=device,
         tta=tta,
     )
-    found = run_evaluation(source, answer, without or [], lambda line: typer.echo(line, err=True))
+    shares = shares_of(weights or []) if adapt_prior else None
+    found = run_evaluation(source, answer, without or [], lambda line: typer.echo(line, err=True), shares)
     show_scores(found, console())
     if json_file is not None:
         write_json(json_file, found)

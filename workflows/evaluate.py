@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.answers import answer_of
+import numpy as np
+
+from models.answers import LATE, answer_of
 from models.baselines import index_rule, physics_alone
-from models.contract import DATED, sensor_of
-from models.evaluate import evaluate, scores_of
+from models.contract import CONTRACT, DATED, read_contract, sensor_of
+from models.evaluate import evaluate, group_shifts, scores_of
 from models.inputs import CONTEXT
 from models.ombria import OmbriaSource
+from models.output import Float
 from models.sources import ChipSource, FolderSource
 from models.test_time import Answer
 from pipeline.errors import DatasetError
@@ -86,9 +90,16 @@ def answer_for(
 
 
 def run_evaluation(
-    source: ChipSource, answer: Answer, without: Sequence[str] = (), say: Callable[[str], None] = lambda _: None
+    source: ChipSource,
+    answer: Answer,
+    without: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+    shares: tuple[float, ...] | None = None,
 ) -> dict[str, Any]:
     """Return the scores of an answer, see `models.evaluate.scores_of`.
+
+    `shares`: of dry and each state where the answer was calibrated, to move its prior to what the answers of each group
+    speak for; None leaves them as they are.
 
     Raises:
         DatasetError: no pixel of the truth is known, or a sensor that is to be hidden is in no chip.
@@ -97,10 +108,38 @@ def run_evaluation(
     strange = sorted(set(without) - set(known))
     if strange:
         raise DatasetError(f"--without {', '.join(strange)}: not of this data set, which has {', '.join(known)}.")
-    found = evaluate(source, answer, without, say)
+    shifts = None if shares is None else group_shifts(source, answer, shift_from(shares), without)
+    found = evaluate(source, answer, without, say, shifts)
     if not found.counts.any():
         raise DatasetError(f"No pixel of {len(source)} chips has a known truth: there is nothing to score against.")
     return scores_of(found)
+
+
+def shift_from(shares: tuple[float, ...]) -> Callable[[Float], Float]:
+    """Return what a scene's log-odds (S, n) say of its prior: (S,) nats from the one of these shares."""
+    prior_shift = importlib.import_module("models.calibrate").prior_shift
+
+    def shift(log_odds: Float) -> Float:
+        return np.asarray(prior_shift(log_odds, np.array(shares)), dtype=np.float32)
+
+    return shift
+
+
+def shares_of(weights: Sequence[Path]) -> tuple[float, ...]:
+    """Return the shares that the training of a checkpoint wrote down; of late fusion, of its first expert.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    folder = weights[0] if weights else Path()
+    experts = sorted(path.parent for path in folder.glob(f"*/{CONTRACT}")) if (folder / LATE).is_file() else [folder]
+    found = read_contract(experts[0]).training.shares if weights else ()
+    if not found:
+        raise DatasetError(
+            f"--adapt-prior: {CONTRACT} of {folder} does not say which share of its training pixels was flood "
+            "(training.shares), so there is no prior to move from; train it anew."
+        )
+    return found
 
 
 def sensors_of(source: ChipSource) -> list[str]:
