@@ -96,33 +96,40 @@ class Evaluation:
 
 def evaluate(
     source: ChipSource,
-    answer: Answer,
+    answers: Mapping[str, Answer],
     without: Sequence[str] = (),
     say: Progress = lambda _: None,
     shifts: Mapping[str, Float] | None = None,
-) -> Evaluation:
-    """Let `answer` map every chip and count; every pixel with a known truth counts, observed or not.
+) -> dict[str, Evaluation]:
+    """Let every answer map every chip and count, by name; each pixel with a known truth counts, observed or not.
 
-    Flood is where the states together are likelier than dry. `without`: sensors that are hidden, with their earlier
+    Flood is where the states together are likelier than dry. A chip is read once, and goes through all answers before
+    the next, so that answers may share what they make of it. `without`: sensors that are hidden, with their earlier
     looks; what a chip does not have is hidden already. `shifts`: by group, (S,) nats by which its prior differs from
     that of the training data (`group_shifts`).
     """
-    counts, reliability, known_pixels, seen_pixels = [], Reliability(), 0, 0
-    for index in range(len(source)):
+    counts: dict[str, list[list[int]]] = {name: [] for name in answers}
+    reliability = {name: Reliability() for name in answers}
+    known_pixels, seen_pixels = 0, 0
+    for index, group in enumerate(source.groups):
         inputs, truth = source.read(index)
-        inputs = inputs.without(dict.fromkeys(without, True))
-        log_odds = answer(inputs).log_odds
-        if shifts is not None:
-            log_odds = log_odds + shifts[source.groups[index]][:, None, None]
-        probability, known = flood_probability(log_odds), truth != IGNORE
-        counts.append(count(probability > 0.5, truth))
-        reliability.add(probability[known], truth[known] > 0)
+        inputs, known = inputs.without(dict.fromkeys(without, True)), truth != IGNORE
+        for name, answer in answers.items():
+            log_odds = answer(inputs).log_odds
+            if shifts is not None:
+                log_odds = log_odds + shifts[group][:, None, None]
+            probability = flood_probability(log_odds)
+            counts[name].append(count(probability > 0.5, truth))
+            reliability[name].add(probability[known], truth[known] > 0)
         known_pixels += int(known.sum())
         seen_pixels += int((seen(inputs) & known).sum())
         if (index + 1) % 50 == 0:
             say(f"{index + 1} of {len(source)} chips")
     observed = seen_pixels / max(known_pixels, 1)
-    return Evaluation(source.names, source.groups, np.array(counts).reshape(-1, 4), observed, reliability)
+    return {
+        name: Evaluation(source.names, source.groups, np.array(rows).reshape(-1, 4), observed, reliability[name])
+        for name, rows in counts.items()
+    }
 
 
 def group_shifts(

@@ -58,11 +58,12 @@ def rule_of(name: str, source: ChipSource) -> Answer:
     if name == "physics":
         return physics_alone
     index, _, change = name.partition("-")
-    inputs, _ = source.read(0)
-    sensors = [sensor for sensor, channels in inputs.channels.items() if index in channels and DATED not in sensor]
-    if not sensors:
-        raise DatasetError(f"No sensor of this data set has the channel {index!r}: the rule has nothing to go by.")
-    return index_rule(sensors[0], index, change=bool(change))
+    for position in range(len(source)):
+        inputs, _ = source.read(position)
+        for sensor in (name for name in inputs.modalities if DATED not in name):
+            if index in inputs.channels[sensor]:
+                return index_rule(sensor, index, change=bool(change))
+    raise DatasetError(f"No chip of {len(source)} has the channel {index!r}: the rule has nothing to go by.")
 
 
 def answer_for(
@@ -104,12 +105,9 @@ def run_evaluation(
     Raises:
         DatasetError: no pixel of the truth is known, or a sensor that is to be hidden is in no chip.
     """
-    known = sensors_of(source)
-    strange = sorted(set(without) - set(known))
-    if strange:
-        raise DatasetError(f"--without {', '.join(strange)}: not of this data set, which has {', '.join(known)}.")
+    _require_sensors(source, without)
     shifts = None if shares is None else group_shifts(source, answer, shift_from(shares), without)
-    found = evaluate(source, answer, without, say, shifts)
+    found = evaluate(source, {"answer": answer}, without, say, shifts)["answer"]
     if not found.counts.any():
         raise DatasetError(f"No pixel of {len(source)} chips has a known truth: there is nothing to score against.")
     return scores_of(found)
@@ -142,10 +140,18 @@ def shares_of(weights: Sequence[Path]) -> tuple[float, ...]:
     return found
 
 
-def sensors_of(source: ChipSource) -> list[str]:
-    """Names of the sensors of a data set, by its first chip's channels: also of those that this chip lacks."""
-    inputs, _ = source.read(0)
-    return sorted({sensor_of(name) for name in inputs.channels} - set(CONTEXT))
+def _require_sensors(source: ChipSource, wanted: Sequence[str]) -> None:
+    """Chips are read until each sensor was met: all of them only where a name is wrong."""
+    known: set[str] = set()
+    for index in range(len(source)):
+        if known.issuperset(wanted):
+            return
+        known |= {sensor_of(name) for name in source.read(index)[0].modalities} - set(CONTEXT)
+    strange = sorted(set(wanted) - known)
+    if strange:
+        raise DatasetError(
+            f"--without {', '.join(strange)}: not of this data set, which has {', '.join(sorted(known))}."
+        )
 
 
 def _folder(root: Path, split: str | None, simulated: bool) -> Path:
