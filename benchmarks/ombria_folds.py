@@ -29,6 +29,8 @@ from models.sources import Subset, folds, split_by_group
 from models.test_time import Answer
 
 FOLDS = 3
+VALIDATION = 0.2
+"""Share of the other chips that stops the fit and teaches the late rules."""
 SENSORS = ("s1", "s2")
 CONDITIONS: dict[str, tuple[str, ...]] = {"complete": (), "without s1": ("s1",), "without s2": ("s2",)}
 FAMILIES = ("baselines", "early", "experts", "intermediate", "late")
@@ -55,6 +57,8 @@ class Fold:
     """One held-out third, and what is learned for it."""
 
     number: int
+    rest: Subset
+    """What is not held out: learning and validation."""
     learning: Subset
     validation: Subset
     held: Subset
@@ -63,6 +67,19 @@ class Fold:
     @property
     def weights(self) -> Path:
         return self.folder / "weights"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table."""
+
+    answer: Answer
+    sensors: tuple[str, ...] = SENSORS
+
+    def depends_on(self, hidden: Sequence[str]) -> bool:
+        """Whether hiding these leaves it something, and takes something."""
+        left = set(self.sensors) - set(hidden)
+        return not hidden or (bool(left) and len(left) < len(self.sensors))
 
 
 @dataclass(frozen=True)
@@ -126,46 +143,48 @@ def train_experts(fold: Fold, told: Told) -> dict[str, Path]:
     return folders
 
 
-def baselines(fold: Fold, told: Told) -> dict[str, Answer]:
+def baselines(fold: Fold, told: Told) -> dict[str, Entry]:
     rules = {
-        f"{index.upper()} {'after and not before' if change else 'after'}": index_rule("s2", index, change=change)
+        f"{index.upper()} {'after and not before' if change else 'after'}": Entry(
+            index_rule("s2", index, change=change), ("s2",)
+        )
         for index in ("ndwi", "mndwi")
         for change in (False, True)
     }
-    both = tuple(f"{sensor}{look}" for sensor in SENSORS for look in ("", "@1"))
-    regressions = {
-        f"logistic regression, {name}": fit_pixel_regression(fold.learning, modalities, told.seed)
-        for name, modalities in (("S1", both[:2]), ("S2", both[2:]), ("both", both))
-    }
-    return {"index evidence": physics_alone, **rules, **regressions}
+    regressions = {}
+    for sensors in (("s1",), ("s2",), SENSORS):
+        modalities = [f"{sensor}{look}" for sensor in sensors for look in ("", "@1")]
+        name = f"logistic regression, {' and '.join(sensors).upper().replace('AND', 'and')}"
+        regressions[name] = Entry(fit_pixel_regression(fold.rest, modalities, told.seed), sensors)
+    return {"index evidence": Entry(physics_alone, ("s2",)), **rules, **regressions}
 
 
-def early(fold: Fold, told: Told) -> dict[str, Answer]:
+def early(fold: Fold, told: Told) -> dict[str, Entry]:
     out = fold.weights / "early"
     train_fold(fold, told, out, "early", None, None)
-    return {"early": answer_of([out], device=told.device)}
+    return {"early": Entry(answer_of([out], device=told.device))}
 
 
-def experts(fold: Fold, told: Told) -> dict[str, Answer]:
+def experts(fold: Fold, told: Told) -> dict[str, Entry]:
     return {
-        f"expert, {sensor.upper()}": answer_of([folder], device=told.device)
+        f"expert, {sensor.upper()}": Entry(answer_of([folder], device=told.device), (sensor,))
         for sensor, folder in train_experts(fold, told).items()
     }
 
 
-def intermediate(fold: Fold, told: Told) -> dict[str, Answer]:
+def intermediate(fold: Fold, told: Told) -> dict[str, Entry]:
     answers = {}
     for join in told.joins:
         out = fold.weights / f"intermediate-{join}"
         train_fold(fold, told, out, "intermediate", join, None)
-        answers[f"intermediate, {join}"] = answer_of([out], device=told.device)
+        answers[f"intermediate, {join}"] = Entry(answer_of([out], device=told.device))
     return answers
 
 
-def late(fold: Fold, told: Told) -> dict[str, Answer]:
+def late(fold: Fold, told: Told) -> dict[str, Entry]:
     folder = train_late(fold, told)
     shared = SharedOpinions(folder, told.device)
-    return {f"late, {rule}": shared.answer(rule) for rule in told.rules}
+    return {f"late, {rule}": Entry(shared.answer(rule)) for rule in told.rules}
 
 
 class SharedOpinions:
@@ -196,10 +215,11 @@ def run_family(family: str, fold: Fold, told: Told) -> dict[str, Scores]:
     """By entry of the table, its scores; read where they are written already."""
     path = fold.folder / f"{family}.json"
     if not path.is_file():
-        answers = MAKERS[family](fold, told)
-        found: dict[str, Scores] = {name: {} for name in answers}
+        entries = MAKERS[family](fold, told)
+        found: dict[str, Scores] = {name: {} for name in entries}
         for condition, hidden in CONDITIONS.items():
-            for name, evaluation in evaluate(fold.held, answers, hidden).items():
+            answers = {name: entry.answer for name, entry in entries.items() if entry.depends_on(hidden)}
+            for name, evaluation in evaluate(fold.held, answers, hidden).items() if answers else ():
                 found[name][condition] = scores_of(evaluation)
         write_json(path, found)
     read: dict[str, dict[str, Scores]] = json.loads(path.read_text(encoding="utf-8"))
@@ -211,8 +231,9 @@ def table(found: Sequence[Mapping[str, Scores]], made: Sequence[Fold]) -> str:
     sizes = ", ".join(f"{len(fold.held)} chips in {len(set(fold.held.groups))} groups" for fold in made)
     heads = [f"fold {fold.number}" for fold in made]
     lines = [
-        f"Held out: {sizes}. Pooled flood IoU of each fold and its mean; two-class mean IoU and expected calibration",
-        "error are means over the folds.",
+        f"Held out: {sizes}.",
+        "Pooled flood IoU of each fold and its mean; two-class mean IoU by chip and expected calibration error (ECE):",
+        "means over the folds.",
         "",
         f"| answer | sensors | {' | '.join(heads)} | mean | two-class | ECE |",
         "|---|---|" + "---:|" * (len(heads) + 3),
@@ -231,8 +252,8 @@ def made_folds(source: OmbriaSource, out: Path, seed: int, limit: int | None) ->
     """The folds; `limit` keeps so many chips of each part, for a check of the way through."""
     result = []
     for number, (rest, held) in enumerate(folds(source, FOLDS, seed)):
-        learning, validation = split_by_group(rest, 0.2, seed)
-        parts = [Subset(part, range(len(part))[:limit]) for part in (learning, validation, held)]
+        learning, validation = split_by_group(rest, VALIDATION, seed)
+        parts = [Subset(part, range(len(part))[:limit]) for part in (rest, learning, validation, held)]
         result.append(Fold(number, *parts, out / f"fold{number}"))
     return result
 
