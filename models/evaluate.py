@@ -221,13 +221,15 @@ def _ratio(part: Counts, whole: Counts) -> NDArray[np.float64]:
 def scores_of(found: Evaluation) -> dict[str, Any]:
     """The scores of one condition as they are written down.
 
-    `pooled`: over the pixels of all chips; `per_chip`: means over chips; `ece`: expected calibration error of the
-    flood probability; `interval`: of the pooled IoU; `reliability`: (said, found, pixels) a bin.
+    `pooled`: over the pixels of all chips; `per_chip`: means over chips with a known pixel; `ece`: expected
+    calibration error of the flood probability; `interval`: of the pooled IoU; `reliability`: (said, found, pixels) a
+    bin.
     """
     pooled = found.counts.sum(axis=0)
+    judged = found.counts[found.counts.any(axis=1)]
     hit, alarm, miss, dry = (int(value) for value in pooled)
     drawn = "groups" if len(set(found.groups)) > 1 else "chips"
-    right = found.counts[:, [0, 3]].sum(axis=1)
+    right = judged[:, [0, 3]].sum(axis=1)
     return {
         "pooled": {
             "flood_iou": found.flood_iou,
@@ -235,8 +237,8 @@ def scores_of(found: Evaluation) -> dict[str, Any]:
             "flood_share": (hit + miss) / max(hit + alarm + miss + dry, 1),
         },
         "per_chip": {
-            "two_class_miou": float(two_class_miou(found.counts).mean()),
-            "pixel_accuracy": float(_ratio(right, found.counts.sum(axis=1)).mean()),
+            "two_class_miou": float(two_class_miou(judged).mean()),
+            "pixel_accuracy": float(_ratio(right, judged.sum(axis=1)).mean()),
         },
         "ece": found.reliability.error,
         "interval": {"flood_iou": list(found.interval), "level": LEVEL, "drawn": drawn},

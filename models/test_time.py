@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.contract import ContractMismatch
 from models.inputs import ModelInput
 from models.output import Float, Prediction
 
@@ -43,12 +44,15 @@ def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
     The mean of what lies within the bound lies within the bound. Shares are averaged where the sensors are the same.
 
     Raises:
-        ValueError: predictions of other sensors, whose shares have no mean.
+        ContractMismatch: predictions of other sensors, whose shares have no mean.
     """
     first = predictions[0]
     sensors = {found.sensors for found in predictions}
     if len(sensors) > 1:
-        raise ValueError(f"Only predictions of the same sensors have a mean; found {sorted(sensors)}.")
+        told = "; ".join(", ".join(names) or "none" for names in sorted(sensors))
+        raise ContractMismatch(
+            f"Only predictions of the same sensors have a mean; found {told}. Join experts by a rule."
+        )
     log_odds = np.stack([found.log_odds for found in predictions])
     spread = log_odds.var(axis=0)
     return Prediction(

@@ -32,7 +32,7 @@ from models.evaluate import (
 from models.inputs import ModelInput
 from models.output import Prediction
 from models.pack import LIST, PackError, pack, unpack
-from models.test_time import TURNS, Answer, ensemble, mean_prediction, turned, with_turns
+from models.test_time import TURNS, Answer, ensemble, mean_prediction, surrounded, turned, with_turns
 from workflows.cli import app
 
 SIDE = 16
@@ -178,6 +178,27 @@ def test_shares_and_shifts_by_group(source: Listed) -> None:
     assert found[2] == found[3] == 0, "shifted far enough, all is flood"
 
 
+def test_a_chip_without_truth_is_no_chip_of_the_mean(source: Listed) -> None:
+    unknown = (source.chips[0][0], np.full((SIDE, SIDE), 255, dtype=np.uint8))
+    wider = Listed([*source.chips, unknown], [*source.groups, "e"])
+    rule = {"rule": index_rule("s2", "ndwi")}
+    few, many = (scores_of(evaluate(chips, rule)["rule"]) for chips in (source, wider))
+    assert many["per_chip"] == few["per_chip"]
+    assert many["pooled"] == few["pooled"]
+
+
+def test_the_prior_of_a_scene_follows_its_answers() -> None:
+    pytest.importorskip("models.calibrate")
+    from workflows.evaluate import shift_from
+
+    generator = np.random.default_rng(0)
+    flooded = generator.random(20_000) < 0.1
+    evidence = generator.normal(np.where(flooded, 2.0, -2.0), 2.0)  # its own log-likelihood ratio
+    taught = evidence + np.log(0.4 / 0.6)
+    shift = shift_from((0.6, 0.4))(taught[None].astype(np.float32))
+    assert shift == pytest.approx([np.log(0.1 / 0.9) - np.log(0.4 / 0.6)], abs=0.2)
+
+
 def fake(inputs: ModelInput) -> Prediction:
     """An answer that knows where north is."""
     slope = np.broadcast_to(np.arange(inputs.shape[1], dtype=np.float32), inputs.shape)
@@ -199,6 +220,16 @@ def test_turned_answers_are_alike_from_every_side() -> None:
     assert first.log_odds.mean() == pytest.approx(plain.log_odds.mean(), abs=1e-5)
 
 
+@pytest.mark.parametrize("margin", [3, 20])
+def test_a_chip_is_surrounded_by_its_mirror_image(margin: int) -> None:
+    inputs, _ = chip(3)
+    wide = surrounded(inputs, margin)
+    assert wide.shape == (SIDE + 2 * margin, SIDE + 2 * margin)
+    back = wide.window(margin, margin, SIDE, SIDE)
+    assert all(np.array_equal(back.modalities[name], inputs.modalities[name]) for name in inputs.modalities)
+    assert np.array_equal(wide.physics[:, margin - 1], wide.physics[:, margin])
+
+
 def test_an_ensemble_is_the_mean_and_its_spread_is_doubt() -> None:
     inputs, _ = chip(3)
 
@@ -213,7 +244,7 @@ def test_an_ensemble_is_the_mean_and_its_spread_is_doubt() -> None:
     assert found.log_odds == pytest.approx(fake(inputs).log_odds + 1.0, abs=1e-5)
     assert found.epistemic == pytest.approx(np.full_like(found.epistemic, 4.0), abs=1e-4)
     assert np.array_equal(ensemble([fake])(inputs).log_odds, fake(inputs).log_odds)
-    with pytest.raises(ValueError, match="same sensors"):
+    with pytest.raises(ContractMismatch, match="same sensors"):
         mean_prediction([fake(inputs), physics_alone(inputs)])
 
 
@@ -276,6 +307,7 @@ def test_the_verb_writes_the_scores(folder: Path, tmp_path: Path, run: Run) -> N
     assert found["pooled"]["flood_iou"] == 1.0
     assert set(found) >= {"pooled", "per_chip", "ece", "interval", "chips"}
     assert len(found["interval"]["flood_iou"]) == 2
+    run(*words, "--without", "S1")
     assert "which has s1, s2" in run(*words, "--without", "s3", code=2)
     assert "Give either" in run(*words[:5], code=2)
     assert "No checkpoint" in run(*words[:5], "--weights", tmp_path / "none", code=2)

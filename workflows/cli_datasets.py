@@ -71,7 +71,8 @@ def evaluate(
         tta=tta,
     )
     shares = shares_of(weights or []) if adapt_prior else None
-    found = run_evaluation(source, answer, without or [], lambda line: typer.echo(line, err=True), shares)
+    hidden = [sensor.lower() for sensor in without or []]
+    found = run_evaluation(source, answer, hidden, lambda line: typer.echo(line, err=True), shares)
     show_scores(found, console())
     if json_file is not None:
         write_json(json_file, found)
