@@ -183,27 +183,25 @@ def intermediate(fold: Fold, told: Told) -> dict[str, Entry]:
 
 def late(fold: Fold, told: Told) -> dict[str, Entry]:
     folder = train_late(fold, told)
-    shared = SharedOpinions(folder, told.device)
+    shared = SharedExperts(folder, told.rules, told.device)
     return {f"late, {rule}": Entry(shared.answer(rule)) for rule in told.rules}
 
 
-class SharedOpinions:
-    """The experts of a late checkpoint, run once a chip for all rules."""
+class SharedExperts:
+    """The rules of a late checkpoint, whose experts run once a chip for all of them."""
 
-    def __init__(self, folder: Path, device: str) -> None:
-        from models.late_checkpoint import load_late
-
-        self.folder, self.device, self.fitted = folder, device, load_late(folder)
-        self.last: tuple[ModelInput, Any] | None = None
+    def __init__(self, folder: Path, rules: Sequence[str], device: str) -> None:
+        self.folder, self.rules, self.device = folder, rules, device
+        self.chip: ModelInput | None = None
+        self.told: Mapping[str, Prediction] = {}
 
     def answer(self, rule: str) -> Answer:
-        from models.late import fuse
-        from models.late_checkpoint import experts_say
+        from models.late_checkpoint import predict_late
 
         def say(inputs: ModelInput) -> Prediction:
-            if self.last is None or self.last[0] is not inputs:
-                self.last = (inputs, experts_say(self.folder, self.fitted.learned, inputs, self.device))
-            return fuse(rule, self.last[1], self.fitted)
+            if self.chip is not inputs:
+                self.chip, self.told = inputs, predict_late(self.folder, self.rules, inputs, self.device)
+            return self.told[rule]
 
         return say
 

@@ -26,7 +26,7 @@ def answer_of(weights: Sequence[Path], rule: str | None = None, *, device: str =
         tta: average over the eight turns and mirrors of a chip.
 
     Raises:
-        ContractMismatch: a rule for a folder that is no late fusion, or none for one that is.
+        ContractMismatch: a rule for a folder that is no late fusion, none for one that is, or an unknown one.
         FileNotFoundError: no checkpoint in a folder.
     """
     told = [_answer(folder, rule, device) for folder in weights]
@@ -49,10 +49,14 @@ def _answer(folder: Path, rule: str | None, device: str) -> Answer:
 
 
 def _late(folder: Path, rule: str, device: str) -> Answer:
-    predict_late = importlib.import_module("models.late_checkpoint").predict_late  # only where experts are joined
+    late = importlib.import_module("models.late_checkpoint")  # only where experts are joined
+    try:
+        late.rule_reach(rule)
+    except ValueError as problem:  # an unknown rule; the message lists those there are
+        raise ContractMismatch(str(problem)) from None
 
     def answer(inputs: ModelInput) -> Prediction:
-        found: Prediction = predict_late(folder, rule, inputs, device)
+        found: Prediction = late.predict_late(folder, [rule], inputs, device)[rule]
         return found
 
     return answer
