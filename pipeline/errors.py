@@ -26,3 +26,7 @@ class RunError(PipelineError):
 
 class ReferenceFileError(PipelineError):
     """A reference map that cannot be compared with."""
+
+
+class DatasetError(PipelineError):
+    """A data set that is not where or what it should be, or a score that it cannot give."""

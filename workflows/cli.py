@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from workflows.cli_datasets import add_commands
 from workflows.options import Device, JobFile, Json, On, Out, Seed, Size
 from workflows.train_command import train
 
@@ -76,6 +77,7 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
+add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -147,3 +147,21 @@ def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
+
+
+def show_scores(scores: Mapping[str, Any], out: Console) -> None:
+    """Scores of `overbank evaluate`."""
+    low, high = scores["interval"]["flood_iou"]
+    rows = [
+        ("flood IoU, pooled", f"{scores['pooled']['flood_iou']:.3f} ({low:.3f} to {high:.3f})"),
+        ("flood F1, pooled", ratio_text(scores["pooled"]["flood_f1"])),
+        ("two-class mean IoU, by chip", ratio_text(scores["per_chip"]["two_class_miou"])),
+        ("pixel accuracy, by chip", ratio_text(scores["per_chip"]["pixel_accuracy"])),
+        ("calibration error", ratio_text(scores["ece"])),
+        ("flood share of the truth", ratio_text(scores["pooled"]["flood_share"])),
+        ("observed share", ratio_text(scores["observed"])),
+    ]
+    title = f"{scores['chips']} chips in {scores['groups']} groups"
+    out.print(_table(title, ("score", "value"), rows, words=2))
+    interval = scores["interval"]
+    say(out, f"the interval holds {interval['level']:.0%} of bootstrap draws of {interval['drawn']}")
