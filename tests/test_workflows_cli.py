@@ -12,11 +12,12 @@ import pytest
 import rasterio
 from typer.testing import CliRunner
 
+from pipeline import networks as networks_module
 from pipeline.errors import JobError
 from pipeline.job import load_job
 from workflows import plan as plan_module
 from workflows.cli import app
-from workflows.plan import network_of, plan_job
+from workflows.plan import plan_job
 from workflows.simulate import simulate
 
 RULES = "[ndwi, radar_threshold, physics]"
@@ -113,11 +114,11 @@ def test_a_network_that_is_not_shipped(catalog: Path, monkeypatch: pytest.Monkey
     def none(name: str) -> Path:
         raise ValueError(f"No shipped network {name!r}; there are: none.")
 
-    monkeypatch.setattr(plan_module, "shipped", none)
+    monkeypatch.setattr(networks_module, "shipped", none)
     job = write_job(catalog, JOB.replace("physics", "early"))
     with pytest.raises(JobError, match=r"line 7: methods: No shipped network 'early'"):
         plan_job(job)
-    assert network_of(load_job(write_job(catalog))) is None
+    assert networks_module.networks_of(load_job(write_job(catalog))) == ()
 
 
 def test_plan_tells_units_scenes_and_bytes(catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +167,7 @@ def test_ingest_of_a_packed_product_says_that_and_no_more(tmp_path: Path) -> Non
 
 
 def test_a_bug_keeps_its_traceback(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(plan_module, "plan_job", broken)
@@ -175,7 +176,7 @@ def test_a_bug_keeps_its_traceback(catalog: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_interrupt_says_how_to_go_on(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: Path) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(plan_module, "plan_job", interrupted)

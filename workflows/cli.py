@@ -16,6 +16,21 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from workflows.options import (
+    Device,
+    JobFile,
+    Joins,
+    JoinsShown,
+    Json,
+    On,
+    Out,
+    Rules,
+    RulesShown,
+    Seed,
+    Size,
+    named,
+)
+
 FAULTS, MISTAKE, INTERRUPTED = 1, 2, 130
 DISK_TROUBLE = (
     errno.EACCES,
@@ -56,14 +71,6 @@ def _is_mistake(problem: Exception) -> bool:
     return known or (isinstance(problem, OSError) and problem.errno in DISK_TROUBLE)
 
 
-class Device(StrEnum):
-    """Where networks run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 class Dataset(StrEnum):
     """What a network can learn from."""
 
@@ -93,13 +100,6 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
-
-JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job: where, when, which sensors and methods.")]
-Out = Annotated[Path, typer.Option("--out", file_okay=False, help="Folder to write into; made if it is not there.")]
-Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the same as JSON.")]
-Size = Annotated[int, typer.Option(min=32, help="Side of the simulated area in pixels of 10 m.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same scenes.")]
-On = Annotated[Device, typer.Option(help="Where networks run.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -139,13 +139,13 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 @app.command()
-def plan(job: JobFile, json_file: Json = None) -> None:
+def plan(job: JobFile, json_file: Json = None, join: Joins = None, rule: Rules = None) -> None:
     """Show the units, scenes and sizes of a job, and what is missing; runs nothing."""
     from catalogs.publish import write_json
     from workflows.plan import plan_job, plan_record
     from workflows.tables import console, show_plan
 
-    planned = plan_job(job)
+    planned = plan_job(job, named(join), named(rule))
     show_plan(planned, console())
     if json_file is not None:
         write_json(json_file, plan_record(planned))
@@ -157,6 +157,8 @@ def map_(
     out: Out,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = None,
     device: On = Device.auto,
+    join: Joins = None,
+    rule: Rules = None,
 ) -> None:
     """Map a job into a run folder; what is done already is not done again."""
     from workflows.account import account_of
@@ -166,7 +168,9 @@ def map_(
     from workflows.tables import console, show_comparison
 
     with _progress() as say:
-        mapped = map_flood(job, out, scheduler=scheduler, device=device.value, say=say)
+        mapped = map_flood(
+            job, out, join=named(join), rule=named(rule), scheduler=scheduler, device=device.value, say=say
+        )
         areas = compare(out)
     show_comparison(areas, console())
     show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
@@ -178,12 +182,14 @@ def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of `overbank map`.")],
     reference: Annotated[Path | None, typer.Option(help="Raster: 0 dry, 1 flood, 2 flooded plants, 3 water.")] = None,
     json_file: Json = None,
+    join: JoinsShown = None,
+    rule: RulesShown = None,
 ) -> None:
     """Compare the methods of a run with each other and with a reference."""
     from workflows.compare import compare as compare_run
     from workflows.tables import console, show_comparison
 
-    show_comparison(compare_run(run, reference, json_file), console())
+    show_comparison(compare_run(run, reference, json_file, named(join), named(rule)), console())
 
 
 @app.command()
@@ -204,7 +210,14 @@ def simulate(
 
 
 @app.command()
-def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) -> None:
+def demo(
+    out: Out,
+    size: Size = 1024,
+    seed: Seed = 1,
+    device: On = Device.auto,
+    join: Joins = None,
+    rule: Rules = None,
+) -> None:
     """Simulate a flood, map it and hold the maps against the truth."""
     from workflows.account import account_of
     from workflows.demo import demo as run_demo
@@ -212,7 +225,7 @@ def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) 
     from workflows.tables import console, show_comparison
 
     with _progress() as say:
-        summary = run_demo(out, size, seed, device=device.value, say=say)
+        summary = run_demo(out, size, seed, join=named(join), rule=named(rule), device=device.value, say=say)
     show_comparison(summary, console())
     show_run(account_of(out / "run"), summary["seconds"], summary["peak_rss_mb"], console())
     typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}")

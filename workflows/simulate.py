@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,14 +20,14 @@ from harmonization.simulate.scene import Scene
 from harmonization.simulate.swath import simulate_grd
 from pipeline.cog import write_scene
 from pipeline.grid import outline_lonlat
-from pipeline.job import METHODS
+from pipeline.job_methods import OPTION_OF, default_methods
 from workflows.simulate_safe import write_safe
 
 COLLECTIONS = {"sentinel-1": "sentinel-1-rtc", "alos-2": "palsar2-scansar", "sentinel-2": "sentinel-2-l2a"}
 Sentinel1 = Literal["rtc", "safe", "safe-2017"]
 TRUTH = "truth.tif"
 JOB = """\
-# Map the simulated flood: two dates, three sensors, rules, physics and network.
+# Map the simulated flood: two dates, three sensors, rules, physics and networks.
 name: {name}
 area: {folder}area.geojson
 catalog: {folder}catalog.json
@@ -60,14 +60,24 @@ def simulate(out: Path, size: int, seed: int, flood: bool = True, sentinel1: Sen
 
 
 def job_text(
-    seed: int, flood: bool = True, folder: str = "", methods: Sequence[str] = METHODS, elevation: bool = False
+    seed: int,
+    flood: bool = True,
+    folder: str = "",
+    methods: Sequence[str] | None = None,
+    elevation: bool = False,
+    options: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """A job file over a simulated catalog that lies in `folder` ("" or with a slash at its end).
 
-    `elevation`: whether it names the elevation, by which high ground is held for drier.
+    `methods`: by default those of every job. `elevation`: whether it names the elevation, by which high ground is held
+    for drier. `options`: joins and rules by field ("join", "rule"); the method that they are of is added.
     """
+    asked = {name: named for name, named in (options or {}).items() if named}
+    added = (OPTION_OF[name] for name in asked)
+    methods = tuple(dict.fromkeys((*(methods or default_methods()), *added)))
     name = f"simulated {'flood' if flood else 'quiet window'} {seed}"
     text = JOB.format(name=name, folder=folder, methods=", ".join(methods))
+    text += "".join(f"{name}: [{', '.join(named)}]\n" for name, named in asked.items())
     return f"{text}elevation: {folder}elevation.tif\n" if elevation else text
 
 

@@ -48,7 +48,7 @@ def show_plan(plan: Plan, out: Console) -> None:
         out, f"{plan.job.name}: {area_km2(plan):.1f} km² in {len(plan.units)} units of {plan.job.resolution:g} m pixels"
     )
     say(out, f"maps the state of {plan.at:%Y-%m-%d %H:%M} UTC (t*: the latest radar pass of the flood window, if any)")
-    say(out, f"methods {', '.join(plan.job.methods)}; delivers {plan.job.delivered}; science {plan.job.science}")
+    say(out, f"methods {', '.join(plan.job.maps)}; delivers {plan.job.delivered}; science {plan.job.science}")
     rows = [
         (window, scene.sensor, scene.platform, f"{scene.time:%Y-%m-%d %H:%M}", scene.id, size_text(scene.bytes))
         for window, scene in windowed(plan)
