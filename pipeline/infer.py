@@ -72,12 +72,13 @@ def by_network(
 def by_rule(looks: Looks, opinions: Any, weights: Path, rule: Rule) -> MethodMap:
     """What late fusion makes of its experts' opinions by one rule."""
     fitted = late_checkpoint().load_late(weights)
-    return from_prediction(import_module("models.late_rules").fuse(rule, opinions, fitted), looks, shares=True)
+    return from_prediction(import_module("models.late").fuse(rule, opinions, fitted), looks, shares=True)
 
 
 def _opinions(inputs: ModelInput, weights: Path, device: str, origin: tuple[int, int]) -> Any:
     """What each expert of late fusion says: run once, however many rules ask."""
-    return late_checkpoint().experts_say(weights, inputs, device, origin=origin)
+    module = late_checkpoint()
+    return module.experts_say(weights, module.load_late(weights).learned, inputs, device, origin=origin)
 
 
 def from_prediction(found: Prediction, looks: Looks, shares: bool) -> MethodMap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -44,12 +45,23 @@ class MapNetwork:
         """Pixels a side beyond which no input changes its map."""
         if self.rule is None:
             return self.contracts[0].halo
-        return int(late_checkpoint().late_halo(self.weights))
+        return int(late_checkpoint().late_halo(self.weights, self.rule))
 
     @property
     def digest(self) -> str:
-        """Of its weights; of late fusion those of all experts and of what the rules learnt."""
-        return self.contracts[0].sha256 if self.rule is None else str(late_checkpoint().late_digest(self.weights))
+        """SHA-256 of its weights; of late fusion over what the rules learnt and all experts."""
+        if self.rule is None:
+            return self.contracts[0].sha256
+        told = [(self.weights / LATE).read_bytes(), *(one.model_dump_json().encode() for one in self.contracts)]
+        return hashlib.sha256(b"\n".join(told)).hexdigest()
+
+    def verify(self) -> None:
+        """Hold what late rules learnt against the experts that lie there; of other networks the weights tell.
+
+        ContractMismatch if an expert was replaced since.
+        """
+        if self.rule is not None:
+            late_checkpoint().load_late(self.weights)
 
     @property
     def tells_shares(self) -> bool:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -237,25 +237,26 @@ def test_shares_are_kept_only_where_the_network_weighs_its_sensors() -> None:
 def fake_late(monkeypatch: pytest.MonkeyPatch, called: list[str]) -> None:
     """Late fusion that adds what a rule is called to the log: its border, without what it learns."""
 
-    def experts_say(folder: Path, inputs: ModelInput, device: str, *, origin: tuple[int, int]) -> ModelInput:
-        called.append(f"experts {folder.name} {device} {origin}")
+    def experts_say(
+        folder: Path, learned: str, inputs: ModelInput, device: str, *, origin: tuple[int, int]
+    ) -> ModelInput:
+        called.append(f"experts {folder.name} {learned} {device} {origin}")
         return inputs
 
-    def fuse(rule: str, opinions: ModelInput, fitted: str) -> Prediction:
-        called.append(f"{rule} {fitted}")
+    def fuse(rule: str, opinions: ModelInput, fitted: Any) -> Prediction:
+        called.append(f"{rule} {fitted.learned}")
         physics = opinions.physics + {"mean": 0.0, "vote": 20.0}[rule]
         shares = np.ones((1, *opinions.shape), dtype=np.float32)
         return Prediction(physics, np.ones_like(physics), np.zeros_like(physics), shares, ("c_band",))
 
     checkpoint: Any = ModuleType("models.late_checkpoint")
-    checkpoint.late_halo = lambda folder: 40
-    checkpoint.late_digest = lambda folder: "digest"
-    checkpoint.load_late = lambda folder: "fitted"
+    checkpoint.late_halo = lambda folder, rule: 40
+    checkpoint.load_late = lambda folder: SimpleNamespace(learned="learned")
     checkpoint.experts_say = experts_say
-    rules: Any = ModuleType("models.late_rules")
+    rules: Any = ModuleType("models.late")
     rules.fuse = fuse
     monkeypatch.setitem(sys.modules, "models.late_checkpoint", checkpoint)
-    monkeypatch.setitem(sys.modules, "models.late_rules", rules)
+    monkeypatch.setitem(sys.modules, "models.late", rules)
 
 
 def late_folder(folder: Path, *experts: str) -> Path:
@@ -281,15 +282,26 @@ def test_experts_run_once_for_all_rules(
     assert [network.map for network in networks] == ["early", "late-mean", "late-vote"]
     assert [network.halo for network in networks][1:] == [40, 40]
     assert [network.tells_shares for network in networks] == [False, True, True]
-    assert networks[1].facts() == {"strategy": "late", "rule": "mean", "sha256": "digest"}
+    assert networks[1].facts() == {"strategy": "late", "rule": "mean", "sha256": networks[2].digest}
     looks = looks_of("sentinel-1")
     maps = network_maps(networks, delayed(looks), (delayed(PRIOR), delayed(TERRAIN)), ("cpu", (16, 32)), StageClock())
     assert not called, "a graph runs nothing until it is computed"
     (found,) = compute(maps, scheduler="sync")
-    assert sorted(called) == ["experts late cpu (16, 32)", "mean fitted", "vote fitted"]
+    assert sorted(called) == ["experts late learned cpu (16, 32)", "mean learned", "vote learned"]
     assert found["late-vote"].water.sum() > found["late-mean"].water.sum()
     assert found["late-mean"].trust is not None
     np.testing.assert_allclose(found["late-mean"].states, by_physics(looks, PRIOR).states, rtol=1e-5)
+
+
+def test_digest_of_late_fusion_covers_experts_and_what_the_rules_learnt(tmp_path: Path) -> None:
+    folder = late_folder(tmp_path / "late", "c_band", "optical")
+    found = {MapNetwork("late-mean", folder, "mean").digest}
+    (folder / LATE).write_text('{"learnt": "more"}')
+    found.add(MapNetwork("late-mean", folder, "mean").digest)
+    other = tiny("c_band").model_copy(update={"name": "c_band", "sha256": "of others"})
+    (folder / "c_band" / CONTRACT).write_text(other.model_dump_json())
+    found.add(MapNetwork("late-mean", folder, "mean").digest)
+    assert len(found) == 3
 
 
 # ---- whose weights

@@ -80,6 +80,8 @@ def map_flood(
     science = load_science(job.science)
     networks = networks_of(job)
     chosen = _device(device) if networks else "cpu"
+    for network in networks:
+        network.verify()
     _refuse_strangers(plan, out)
     if networks and not 0.7 < job.resolution / NETWORK_PIXEL_M < 1.5:
         say(f"note: networks were trained at {NETWORK_PIXEL_M:g} m, not {job.resolution:g} m; trust physics more")
