@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from dask import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from scenes import NOON, look_of, optical_bundle, plain, radar_bundle
 
 from harmonization.evidence import Belief
 from models.checkpoint import save
-from models.contract import CONTRACT, LATE, Architecture, Contract
+from models.contract import CONTRACT, LATE, Architecture, Contract, read_contract
 from models.early import early_contract
 from models.inputs import ModelInput
 from models.networks import STRATEGIES, build
@@ -31,11 +33,16 @@ from pipeline.assemble import assemble_layers
 from pipeline.classify import network_uncertainty
 from pipeline.clock import StageClock
 from pipeline.crop import crop_method
-from pipeline.errors import JobError
+from pipeline.errors import JobError, RunError
 from pipeline.infer import by_network, from_prediction, network_maps
 from pipeline.job import Job
 from pipeline.methods import MethodMap, by_physics, network_input
 from pipeline.networks import MapNetwork, networks_of
+from workflows.compare import compare
+from workflows.map import map_flood
+from workflows.report import write_report
+from workflows.report.mosaic import canvas_of, paint
+from workflows.simulate import simulate
 
 TINY = Architecture(encoder="resnet18", depth=2, decoder_channels=(12, 8))
 SIDE = 64
@@ -43,6 +50,7 @@ PRIOR = np.ascontiguousarray(
     np.broadcast_to(Belief(water=0.04, vegetation=0.01).log_odds[:, None, None], (2, SIDE, SIDE))
 )
 TERRAIN = np.stack([plain((SIDE, SIDE), 3.0), plain((SIDE, SIDE), 1.0)])
+DOUBTS = ("aleatoric", "epistemic")
 SENSORS = ("c_band", "l_band", "optical")
 
 
@@ -380,3 +388,75 @@ def test_arrays_of_unseen_ground_stay_not_a_number() -> None:
     inputs = network_input(looks_of("sentinel-2", clear=0.5), PRIOR, TERRAIN, CHANNELS)
     values: NDArray[np.float32] = inputs.modalities["optical"]
     assert np.isnan(values[:, :, SIDE // 2 :]).all()
+
+
+# ---- from a job to files
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated flood of 96² pixels: four units of 64 or less."""
+    folder = tmp_path_factory.mktemp("scenes")
+    simulate(folder, 96, 3)
+    return folder
+
+
+def mapped_job(scenes: Path, **told: object) -> Path:
+    """The job of the simulated flood, changed as asked."""
+    path = scenes / "asked.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load((scenes / "job.yaml").read_text()) | told))
+    return path
+
+
+def test_a_run_maps_compares_and_reports_every_network(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoints: dict[str, Path]
+) -> None:
+    fake_late(monkeypatch, [])
+    weights = {"early": str(checkpoints["early"]), "late": str(late_folder(tmp_path / "late", "c_band", "optical"))}
+    job = mapped_job(scenes, methods=["ndwi", "physics", "early"], deliver="early", weights=weights)
+    run = tmp_path / "run"
+    map_flood(job, run, rule=["mean", "vote"], device="cpu")
+    item = json.loads(next(run.glob("units/*/*.json")).read_text())
+    assert {name for name in item["assets"] if name.startswith("methods/")} == {
+        f"methods/{name}" for name in ("ndwi", "physics", "early", "late-mean", "late-vote")
+    }
+    assert "trust/late-vote" in item["assets"]
+    assert "trust/early" not in item["assets"], "stacked channels show no share of a sensor"
+    assert item["assets"]["trust/late-vote"]["title"] == "Share of each sensor in the map by late-vote"
+    doubt = item["assets"]["uncertainty"]["raster:bands"]
+    assert [band["description"] for band in doubt] == [f"{kind} (told by the network)" for kind in DOUBTS]
+    told = item["properties"]["overbank:networks"]
+    assert set(told) == {"early", "late-mean", "late-vote"}
+    assert told["early"] == {"strategy": "early", "sha256": read_contract(checkpoints["early"]).sha256}
+    found = compare(run, scenes / "truth.tif")
+    assert set(found["methods"]) == {"ndwi", "physics", "early", "late-mean", "late-vote"}
+    assert found["methods"]["late-mean"]["flood_iou"] == pytest.approx(found["methods"]["physics"]["flood_iou"])
+    only = compare(run, rule=["vote"])
+    assert set(only["methods"]) == {"ndwi", "physics", "early", "late-vote"}
+    with pytest.raises(RunError, match="holds no map late-bayes; it holds early, late-mean, late-vote, ndwi, physics"):
+        compare(run, rule=["bayes"])
+    write_report(tmp_path, {"seconds": {}} | found, run)
+    page = (tmp_path / "report.html").read_text()
+    for text in ("Early fusion · delivered", "Late fusion, vote", "Share of c_band, Late fusion, mean"):
+        assert text in page
+    assert map_flood(job, run, rule=["mean", "vote"], device="cpu").skipped == 1
+    (tmp_path / "late" / LATE).write_text('{"learnt": "more"}')
+    assert map_flood(job, run, rule=["mean", "vote"], device="cpu").skipped == 0, "other rules, other maps"
+
+
+@pytest.mark.parametrize("strategy", MAPPED)
+def test_units_without_optics_meet_without_a_seam(
+    scenes: Path, tmp_path: Path, checkpoints: dict[str, Path], strategy: str
+) -> None:
+    """The optical scene is missing: the map of four units is that of one, within a count; at the seam too."""
+    job: dict[str, object] = {"methods": [strategy], "weights": {strategy: str(checkpoints[strategy])}}
+    job["sensors"] = ["sentinel-1", "sentinel-2"]
+    job["during"] = ["2024-02-12", "2024-02-12"]
+    pictures = []
+    for tile in (64, 1024):
+        run = tmp_path / str(tile)
+        map_flood(mapped_job(scenes, tile=tile, **job), run, device="cpu")
+        pictures.append(paint(canvas_of(run), f"probability/{strategy}"))
+    parts, whole = pictures
+    assert len(list((tmp_path / "64").glob("units/3*"))) > 1
+    np.testing.assert_allclose(parts.astype(int), whole.astype(int), atol=1)
