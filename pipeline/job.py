@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -20,6 +19,7 @@ from pipeline.job_methods import (
     METHODS,
     OPTION_OF,
     OPTIONS,
+    Choice,
     Joins,
     MethodName,
     Rules,
@@ -241,16 +241,10 @@ def load_job(path: Path) -> Job:
     return _resolved(job, path.resolve().parent)
 
 
-def with_options(job: Job, join: Sequence[str], rule: Sequence[str]) -> Job:
-    """The job with other joins and rules than its own; nothing said leaves its own.
-
-    The method that they are of is added where the job does not ask for it. JobError lists what there is.
-    """
-    asked = {name: tuple(named) for name, named in (("join", join), ("rule", rule)) if named}
-    methods = (*job.methods, *(OPTION_OF[name] for name in asked))
-    told = job.model_dump() | asked | {"methods": tuple(dict.fromkeys(methods))}
+def with_choice(job: Job, choice: Choice) -> Job:
+    """The job with what the command line says of networks. JobError lists what there is of joins and rules."""
     try:
-        return Job.model_validate(told)
+        return Job.model_validate(job.model_dump() | choice.fields | {"methods": choice.methods(job.methods)})
     except ValidationError as problem:
         raise JobError("\n".join(_remedy(error, str((*error["loc"], "")[0])) for error in problem.errors())) from None
 

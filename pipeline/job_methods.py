@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -21,6 +23,30 @@ OPTION_OF: dict[str, MethodName] = {"join": "intermediate", "rule": "late"}
 """By field of a job: the method that it tells more of."""
 OPTIONS: dict[str, tuple[str, ...]] = {"join": get_args(Join), "rule": get_args(Rule)}
 """By field: what it may name."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the command line says of networks in place of a job's own fields; nothing said leaves them."""
+
+    join: tuple[str, ...] = ()
+    """The method that a join is of is added to the job's; likewise of a rule."""
+    rule: tuple[str, ...] = ()
+    weights: Path | None = None
+    """One folder for all."""
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...] | Path]:
+        """Those that say something, by field of the job."""
+        said = {"join": self.join, "rule": self.rule, "weights": self.weights and self.weights.resolve()}
+        return {name: value for name, value in said.items() if value}
+
+    def methods(self, asked: Iterable[str]) -> tuple[str, ...]:
+        """The methods that a job asks for, with those that the choice adds."""
+        return tuple(dict.fromkeys((*asked, *(OPTION_OF[name] for name in self.fields if name in OPTION_OF))))
+
+
+AS_THE_JOB_SAYS = Choice()
 
 
 def default_methods() -> tuple[MethodName, ...]:

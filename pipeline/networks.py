@@ -116,7 +116,7 @@ def _remedy(method: MethodName, option: Join | Rule | None) -> str:
 def _folder(job: Job, method: MethodName) -> Path:
     """Where a method's weights should lie: what the job says of the method, else the shipped ones.
 
-    One folder for all is a checkpoint, for the method that it was made for; or it holds a folder a method.
+    One folder for all is a checkpoint, for the method that it was made for; or it holds folders named by method.
     """
     given = job.weights
     if isinstance(given, dict):
@@ -124,7 +124,8 @@ def _folder(job: Job, method: MethodName) -> Path:
     if given is None:
         return shipped(method)
     if not (given / LATE).is_file() and not (given / CONTRACT).is_file():
-        return given / method if (given / method).is_dir() else given
+        held = [name for name in NETWORKS if (given / name).is_dir()]
+        return given if not held else given / method if method in held else shipped(method)
     made_for = "late" if (given / LATE).is_file() else read_contract(given).strategy
     if made_for not in job.methods:
         raise ValueError(f"{given} holds a network of the method {made_for}, which the job does not ask for.")

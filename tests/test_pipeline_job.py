@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from models.contract import Join, Rule
 from pipeline.area import job_area
 from pipeline.errors import JobError
-from pipeline.job import Job, load_job, span, with_options
-from pipeline.job_methods import default_methods
+from pipeline.job import Job, load_job, span, with_choice
+from pipeline.job_methods import Choice, default_methods
 from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
 from workflows.options import JoinName, RuleName
@@ -82,12 +82,15 @@ def test_maps_are_named_by_method_and_by_the_joins_and_rules_that_are_named() ->
     assert job_of(methods=["late"], rule=["mean", "vote"], deliver="late-vote").delivered == "late-vote"
 
 
-def test_joins_and_rules_of_the_command_line_stand_in_place_of_the_jobs() -> None:
-    told = with_options(job_of(methods=["late", "physics"], rule="vote"), ["attention"], ["mean", "gate"])
+def test_joins_and_rules_of_the_command_line_stand_in_place_of_the_jobs(tmp_path: Path) -> None:
+    told = with_choice(
+        job_of(methods=["late", "physics"], rule="vote"), Choice(("attention",), ("mean", "gate"), tmp_path)
+    )
     assert told.maps == ("late-mean", "late-gate", "physics", "intermediate-attention")
-    assert with_options(told, [], []) == told
+    assert told.weights == tmp_path
+    assert with_choice(told, Choice()) == told
     with pytest.raises(JobError, match="unknown rule 'magic'; known rules: mean, accuracy"):
-        with_options(told, [], ["magic"])
+        with_choice(told, Choice(rule=("magic",)))
 
 
 def test_every_join_and_rule_can_be_asked_for_on_the_command_line() -> None:

@@ -36,6 +36,7 @@ from pipeline.crop import crop_method
 from pipeline.errors import JobError, RunError
 from pipeline.infer import by_network, from_prediction, network_maps
 from pipeline.job import Job
+from pipeline.job_methods import Choice
 from pipeline.methods import MethodMap, by_physics, network_input
 from pipeline.networks import MapNetwork, networks_of
 from workflows.compare import compare
@@ -50,6 +51,7 @@ PRIOR = np.ascontiguousarray(
     np.broadcast_to(Belief(water=0.04, vegetation=0.01).log_odds[:, None, None], (2, SIDE, SIDE))
 )
 TERRAIN = np.stack([plain((SIDE, SIDE), 3.0), plain((SIDE, SIDE), 1.0)])
+RULES = Choice(rule=("mean", "vote"))
 DOUBTS = ("aleatoric", "epistemic")
 SENSORS = ("c_band", "l_band", "optical")
 
@@ -415,7 +417,7 @@ def test_a_run_maps_compares_and_reports_every_network(
     weights = {"early": str(checkpoints["early"]), "late": str(late_folder(tmp_path / "late", "c_band", "optical"))}
     job = mapped_job(scenes, methods=["ndwi", "physics", "early"], deliver="early", weights=weights)
     run = tmp_path / "run"
-    map_flood(job, run, rule=["mean", "vote"], device="cpu")
+    map_flood(job, run, choice=RULES, device="cpu")
     item = json.loads(next(run.glob("units/*/*.json")).read_text())
     assert {name for name in item["assets"] if name.startswith("methods/")} == {
         f"methods/{name}" for name in ("ndwi", "physics", "early", "late-mean", "late-vote")
@@ -439,9 +441,9 @@ def test_a_run_maps_compares_and_reports_every_network(
     page = (tmp_path / "report.html").read_text()
     for text in ("Early fusion · delivered", "Late fusion, vote", "Share of c_band, Late fusion, mean"):
         assert text in page
-    assert map_flood(job, run, rule=["mean", "vote"], device="cpu").skipped == 1
+    assert map_flood(job, run, choice=RULES, device="cpu").skipped == 1
     (tmp_path / "late" / LATE).write_text('{"learnt": "more"}')
-    assert map_flood(job, run, rule=["mean", "vote"], device="cpu").skipped == 0, "other rules, other maps"
+    assert map_flood(job, run, choice=RULES, device="cpu").skipped == 0, "other rules, other maps"
 
 
 @pytest.mark.parametrize("strategy", MAPPED)

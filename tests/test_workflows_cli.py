@@ -12,6 +12,7 @@ import pytest
 import rasterio
 from typer.testing import CliRunner
 
+from models.contract import CONTRACT, read_contract, shipped
 from pipeline import networks as networks_module
 from pipeline.errors import JobError
 from pipeline.job import load_job
@@ -119,6 +120,37 @@ def test_a_network_that_is_not_shipped(catalog: Path, monkeypatch: pytest.Monkey
     with pytest.raises(JobError, match=r"line 7: methods: No shipped network 'early'"):
         plan_job(job)
     assert networks_module.networks_of(load_job(write_job(catalog))) == ()
+
+
+def test_joins_and_rules_are_flags_too(catalog: Path, tmp_path: Path) -> None:
+    early = read_contract(shipped("early"))
+    joined = early.architecture.model_copy(update={"join": "gated"})
+    contract = early.model_copy(update={"strategy": "intermediate", "architecture": joined})
+    (tmp_path / CONTRACT).write_text(contract.model_dump_json())
+    job = str(write_job(catalog))
+    result = CliRunner().invoke(app, ["plan", job, "--join", "gated", "--weights", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "methods ndwi, radar_threshold, physics, intermediate-gated; delivers physics" in result.stdout
+    result = CliRunner().invoke(app, ["plan", job, "--join", "tensor", "--weights", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "joins its sensors by gated, not by tensor" in result.stderr
+    assert "overbank train --dataset simulated --root SCENES --strategy intermediate --join tensor" in result.stderr
+    result = CliRunner().invoke(app, ["map", job, "--rule", "magic", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "inverse-variance" in result.stderr, "what there is, is listed"
+
+
+def test_a_demo_without_weights_is_refused_before_it_simulates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def early_alone(name: str) -> Path:
+        if name != "early":
+            raise ValueError(f"No shipped network {name!r}; there are: early.")
+        return shipped(name)
+
+    monkeypatch.setattr(networks_module, "shipped", early_alone)
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--size", "64", "--rule", "mean"])
+    assert result.exit_code == 2
+    assert "--strategy late --out DIR" in result.stderr
+    assert not (tmp_path / "catalog").exists()
 
 
 def test_plan_tells_units_scenes_and_bytes(catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

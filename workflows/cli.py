@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +9,10 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
 
 from workflows.options import (
     Device,
@@ -28,47 +26,11 @@ from workflows.options import (
     RulesShown,
     Seed,
     Size,
+    Weights,
+    choice_of,
     named,
 )
-
-FAULTS, MISTAKE, INTERRUPTED = 1, 2, 130
-DISK_TROUBLE = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.EDQUOT,
-)
-
-
-class Verbs(TyperGroup):
-    """Commands whose users never see a traceback for a mistake of their own; a bug keeps its traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a verb; a known error becomes one message and exit code 2."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            typer.echo("interrupted; run the same command again to go on", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-        except Exception as problem:
-            if not _is_mistake(problem):
-                raise
-            typer.echo(f"error: {problem}", err=True)
-            raise typer.Exit(MISTAKE) from None
-
-
-def _is_mistake(problem: Exception) -> bool:
-    """Whether the message is meant for the user: what they gave, or where they let us write."""
-    from catalogs.errors import CatalogError
-    from models.contract import ContractMismatch
-    from pipeline.errors import PipelineError
-
-    known = isinstance(problem, CatalogError | PipelineError | ContractMismatch)
-    return known or (isinstance(problem, OSError) and problem.errno in DISK_TROUBLE)
+from workflows.verbs import FAULTS, Verbs
 
 
 class Dataset(StrEnum):
@@ -139,13 +101,13 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 @app.command()
-def plan(job: JobFile, json_file: Json = None, join: Joins = None, rule: Rules = None) -> None:
+def plan(job: JobFile, json_file: Json = None, join: Joins = None, rule: Rules = None, weights: Weights = None) -> None:
     """Show the units, scenes and sizes of a job, and what is missing; runs nothing."""
     from catalogs.publish import write_json
     from workflows.plan import plan_job, plan_record
     from workflows.tables import console, show_plan
 
-    planned = plan_job(job, named(join), named(rule))
+    planned = plan_job(job, choice_of(join, rule, weights))
     show_plan(planned, console())
     if json_file is not None:
         write_json(json_file, plan_record(planned))
@@ -159,6 +121,7 @@ def map_(
     device: On = Device.auto,
     join: Joins = None,
     rule: Rules = None,
+    weights: Weights = None,
 ) -> None:
     """Map a job into a run folder; what is done already is not done again."""
     from workflows.account import account_of
@@ -168,9 +131,8 @@ def map_(
     from workflows.tables import console, show_comparison
 
     with _progress() as say:
-        mapped = map_flood(
-            job, out, join=named(join), rule=named(rule), scheduler=scheduler, device=device.value, say=say
-        )
+        choice = choice_of(join, rule, weights)
+        mapped = map_flood(job, out, choice=choice, scheduler=scheduler, device=device.value, say=say)
         areas = compare(out)
     show_comparison(areas, console())
     show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
@@ -217,6 +179,7 @@ def demo(
     device: On = Device.auto,
     join: Joins = None,
     rule: Rules = None,
+    weights: Weights = None,
 ) -> None:
     """Simulate a flood, map it and hold the maps against the truth."""
     from workflows.account import account_of
@@ -225,7 +188,8 @@ def demo(
     from workflows.tables import console, show_comparison
 
     with _progress() as say:
-        summary = run_demo(out, size, seed, join=named(join), rule=named(rule), device=device.value, say=say)
+        choice = choice_of(join, rule, weights)
+        summary = run_demo(out, size, seed, choice=choice, device=device.value, say=say)
     show_comparison(summary, console())
     show_run(account_of(out / "run"), summary["seconds"], summary["peak_rss_mb"], console())
     typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from typing import Any
 from catalogs.publish import write_json
 from pipeline.errors import RunError
 from pipeline.job import load_job
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
 from pipeline.ledger import appearing
 from pipeline.networks import networks_of
 from workflows.compare import compare
@@ -47,19 +48,18 @@ def demo(
     seed: int,
     *,
     methods: Sequence[str] | None = None,
-    join: Sequence[str] = (),
-    rule: Sequence[str] = (),
+    choice: Choice = AS_THE_JOB_SAYS,
     device: str = "auto",
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Write `catalog/ run/ summary.json report.html` into `out`; the summary.
 
-    `methods`: by default those of every job; `join`, `rule`: see `pipeline.job.Job`, their method is added.
+    `methods`: by default those of every job. `choice`: which networks beside or in place of theirs.
     A demo that was interrupted goes on where it was. RunError if `out` holds one of another size or seed.
     """
     watch = Stopwatch()
     with watch.timing("total"):
-        job = _job(out, seed, methods, {"join": join, "rule": rule})
+        job = _job(out, seed, methods, choice)
         with watch.timing("simulate"):
             _catalog(out, size, seed, say)
         mapped = map_flood(job, out / "run", device=device, say=say)
@@ -76,11 +76,11 @@ def demo(
     return summary
 
 
-def _job(out: Path, seed: int, methods: Sequence[str] | None, options: Mapping[str, Sequence[str]]) -> Path:
+def _job(out: Path, seed: int, methods: Sequence[str] | None, choice: Choice) -> Path:
     """The demo's job file; JobError before anything is simulated if weights are not there."""
     job = out / "job.yaml"
     out.mkdir(parents=True, exist_ok=True)
-    text = job_text(seed, folder="catalog/", methods=methods, elevation=True, options=options)
+    text = job_text(seed, folder="catalog/", methods=methods, elevation=True, choice=choice)
     job.write_text(text, encoding="utf-8")
     networks_of(load_job(job))
     return job

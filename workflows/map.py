@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from pipeline.errors import RunError
 from pipeline.examine import FINDINGS, examine_plan, read_examined, write_examined
 from pipeline.export import RUN_ID, publish_run
 from pipeline.job import Record
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
 from pipeline.ledger import UNITS, alone_in, clear_leftovers, is_done, read_item, unit_folder
 from pipeline.mountains import flatten_plan
 from pipeline.networks import networks_of
@@ -62,20 +63,19 @@ def map_flood(
     job_file: Path,
     out: Path,
     *,
-    join: Sequence[str] = (),
-    rule: Sequence[str] = (),
+    choice: Choice = AS_THE_JOB_SAYS,
     scheduler: str | None = None,
     device: str = "auto",
     say: Say = lambda _: None,
 ) -> MapSummary:
     """Plan, prepare and map a job into the folder `out`; units that are done already are left alone.
 
-    `join`, `rule`: in place of the job's own. `say` hears one line for each step.
+    `choice`: what the command line says of networks in place of the job. `say` hears one line for each step.
     Errors of the job are raised before any pixel is read.
     """
     out = out.resolve()  # workers of a scheduler start elsewhere
     clock = {"plan": perf_counter()}
-    plan = plan_job(job_file, join, rule)
+    plan = plan_job(job_file, choice)
     job = plan.job
     science = load_science(job.science)
     networks = networks_of(job)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.job_methods import Choice
+
 
 class Device(StrEnum):
     """Where networks run."""
@@ -57,6 +59,10 @@ Rules = Annotated[
     list[RuleName] | None,
     typer.Option("--rule", help="How late fusion joins its experts; again for another map. Adds the method."),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="DIR", help="A checkpoint, or a folder of one for each method."),
+]
 JoinsShown = Annotated[
     list[JoinName] | None, typer.Option("--join", help="Of the maps by intermediate fusion, these alone.")
 ]
@@ -66,3 +72,8 @@ RulesShown = Annotated[list[RuleName] | None, typer.Option("--rule", help="Of th
 def named(chosen: Sequence[StrEnum] | None) -> tuple[str, ...]:
     """What was chosen, by name."""
     return tuple(one.value for one in chosen or ())
+
+
+def choice_of(join: Joins, rule: Rules, weights: Weights) -> Choice:
+    """What the flags say of networks."""
+    return Choice(named(join), named(rule), weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,22 @@ from catalogs.doctor.findings import Finding
 from catalogs.errors import SearchError
 from catalogs.records import Acquisition, Sensor
 from pipeline.errors import JobError
-from pipeline.job import load_job, with_options
+from pipeline.job import load_job, with_choice
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
 from pipeline.networks import networks_of
 from pipeline.plan import Plan, Unit, area_km2, make_plan
 from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
 
 
-def plan_job(job_file: Path, join: Sequence[str] = (), rule: Sequence[str] = ()) -> Plan:
+def plan_job(job_file: Path, choice: Choice = AS_THE_JOB_SAYS) -> Plan:
     """The plan of a job file; nothing but headers, catalog and contracts is read.
 
-    `join`, `rule`: what stands there in place of the job's own, with the method that they are of.
+    `choice`: what the command line says of networks in place of the job.
     JobError names the line and the remedy of a mistake: in the job itself, in a file that it names, or an area and
     dates for which there is no scene.
     """
-    job = with_options(load_job(job_file), join, rule)
+    job = with_choice(load_job(job_file), choice)
     try:
         load_science(job.science)
         networks_of(job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from harmonization.simulate.scene import Scene
 from harmonization.simulate.swath import simulate_grd
 from pipeline.cog import write_scene
 from pipeline.grid import outline_lonlat
-from pipeline.job_methods import OPTION_OF, default_methods
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice, default_methods
 from workflows.simulate_safe import write_safe
 
 COLLECTIONS = {"sentinel-1": "sentinel-1-rtc", "alos-2": "palsar2-scansar", "sentinel-2": "sentinel-2-l2a"}
@@ -65,19 +65,18 @@ def job_text(
     folder: str = "",
     methods: Sequence[str] | None = None,
     elevation: bool = False,
-    options: Mapping[str, Sequence[str]] | None = None,
+    choice: Choice = AS_THE_JOB_SAYS,
 ) -> str:
     """A job file over a simulated catalog that lies in `folder` ("" or with a slash at its end).
 
     `methods`: by default those of every job. `elevation`: whether it names the elevation, by which high ground is held
-    for drier. `options`: joins and rules by field ("join", "rule"); the method that they are of is added.
+    for drier. `choice`: what it says of networks.
     """
-    asked = {name: named for name, named in (options or {}).items() if named}
-    added = (OPTION_OF[name] for name in asked)
-    methods = tuple(dict.fromkeys((*(methods or default_methods()), *added)))
+    asked = choice.methods(methods or default_methods())
     name = f"simulated {'flood' if flood else 'quiet window'} {seed}"
-    text = JOB.format(name=name, folder=folder, methods=", ".join(methods))
-    text += "".join(f"{name}: [{', '.join(named)}]\n" for name, named in asked.items())
+    text = JOB.format(name=name, folder=folder, methods=", ".join(asked))
+    for field, value in choice.fields.items():
+        text += f"{field}: {json.dumps(str(value) if isinstance(value, Path) else value)}\n"
     return f"{text}elevation: {folder}elevation.tif\n" if elevation else text
 
 
