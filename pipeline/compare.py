@@ -58,11 +58,12 @@ def compare_run(run: Path, reference: Path | None, only: Mapping[str, Sequence[s
     tallies: dict[str, Tally] = defaultdict(Tally)
     pairs: dict[tuple[str, str], Confusion] = defaultdict(Confusion)
     plausible: dict[str, Sums] = defaultdict(dict)
-    legends = set()
+    legends, delivered = set(), ""
     for folder in folders:
         item = read_item(folder)
         assert item is not None
         legends.add(item["properties"]["overbank:legend"])
+        delivered = item["properties"].get("overbank:delivered", "")
         _add_unit(folder, names, item["properties"]["overbank:legend"], reference, tallies, pairs)
         for name, sums in item["properties"].get("overbank:plausibility", {}).items():
             if name in names:
@@ -74,6 +75,7 @@ def compare_run(run: Path, reference: Path | None, only: Mapping[str, Sequence[s
     return {
         "legend": "water" if "water" in legends else "flood",
         "units": len(folders),
+        "delivered": delivered,
         "reference": None if reference is None else reference.name,
         "methods": {name: _summary(tally, reference is not None) for name, tally in tallies.items()},
         "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in pairs.items()},
