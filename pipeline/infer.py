@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from pipeline.networks import Channels, MapNetwork, late_checkpoint
 
 if TYPE_CHECKING:
     from models.output import Prediction
+
+_ONE_NETWORK = Lock()
+"""A network takes all cores, or the GPU, by itself: two at once would hold twice the memory."""
 
 
 def network_maps(
@@ -43,16 +47,28 @@ def network_maps(
             inputs[key] = _later(clock, "inputs", _input, looks, ground, channels)
         if network.rule is None:
             said = (inputs[key], weights, *place, network.tells_shares)
-            maps[network.map] = _later(clock, network.map, by_network, looks, *said)
+            maps[network.map] = _alone(clock, network.map, by_network, looks, *said)
             continue
         if weights not in experts:
-            experts[weights] = _later(clock, "experts", _opinions, inputs[key], weights, *place)
+            experts[weights] = _alone(clock, "experts", _opinions, inputs[key], weights, *place)
         maps[network.map] = _later(clock, network.map, by_rule, looks, experts[weights], weights, network.rule)
     return maps
 
 
 def _later(clock: StageClock, stage: str, function: Any, *arguments: Any) -> Delayed:
     made: Delayed = delayed(clock.timed(stage, function), pure=False)(*arguments)
+    return made
+
+
+def _alone(clock: StageClock, stage: str, function: Any, *arguments: Any) -> Delayed:
+    """As `_later`, while no other network of the process runs; to wait is not counted."""
+    timed = clock.timed(stage, function)
+
+    def run(*values: Any) -> Any:
+        with _ONE_NETWORK:
+            return timed(*values)
+
+    made: Delayed = delayed(run, pure=False)(*arguments)
     return made
 
 

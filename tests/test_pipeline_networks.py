@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from models.networks import STRATEGIES, build
 from models.output import Prediction
 from models.predict import predict
 from models.receptive import with_halo
+from pipeline import infer as infer_module
 from pipeline import networks as networks_module
 from pipeline.assemble import assemble_layers
 from pipeline.classify import network_uncertainty
@@ -301,6 +303,28 @@ def test_experts_run_once_for_all_rules(
     assert found["late-vote"].water.sum() > found["late-mean"].water.sum()
     assert found["late-mean"].trust is not None
     np.testing.assert_allclose(found["late-mean"].states, by_physics(looks, PRIOR).states, rtol=1e-5)
+
+
+def test_networks_run_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight networks on four threads; each waits long enough for another to come in between, were it let in."""
+    running, most = [0], [0]
+
+    def slow(*_: Any) -> str:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        time.sleep(0.01)
+        running[0] -= 1
+        return "done"
+
+    monkeypatch.setattr(infer_module, "by_network", slow)
+    monkeypatch.setattr(MapNetwork, "channels", {})
+    monkeypatch.setattr(MapNetwork, "tells_shares", False)
+    networks = [MapNetwork(f"early-{number}", Path("nowhere")) for number in range(8)]
+    ground = (delayed(PRIOR), delayed(TERRAIN))
+    maps = network_maps(networks, delayed(looks_of("sentinel-1")), ground, ("cpu", (0, 0)), StageClock())
+    (found,) = compute(maps, scheduler="threads", num_workers=4)
+    assert set(found.values()) == {"done"}
+    assert most[0] == 1
 
 
 def test_digest_of_late_fusion_covers_experts_and_what_the_rules_learnt(tmp_path: Path) -> None:
