@@ -22,7 +22,25 @@ BOUND = math.log(9.0)
 
 DATED = "@"
 """Parts a modality's name from the number of an earlier look: "c_band@1" is the look before that of "c_band"."""
+LATE = "late.json"
+"""The file of late fusion's folder that holds what its rules learnt; each expert has a folder of its own beside it."""
 Join = Literal["concat", "gated", "attention", "tensor"]
+SHARING: tuple[Join, ...] = ("gated", "attention")
+"""Joins that tell what each sensor counts for."""
+Rule = Literal[
+    "mean",
+    "accuracy",
+    "vote",
+    "median",
+    "inverse-variance",
+    "minimum-variance",
+    "bayes",
+    "gate",
+    "stack-logistic",
+    "stack-svm",
+    "stack-boosting",
+]
+"""How late fusion makes one map of its experts' maps."""
 
 
 def sensor_of(modality: str) -> str:
@@ -150,6 +168,11 @@ class Contract(Record):
         return tuple(name for name in self.modalities if DATED not in name and name not in self.context)
 
     @property
+    def tells_shares(self) -> bool:
+        """Whether the network weighs its sensors itself; else all that are present are given the same share."""
+        return self.architecture.join in SHARING
+
+    @property
     def channel_names(self) -> dict[str, tuple[str, ...]]:
         """By modality, the names of its channels in order."""
         return {name: tuple(channel.name for channel in channels) for name, channels in self.modalities.items()}
@@ -202,10 +225,15 @@ def shipped(name: str) -> Path:
     Raises:
         ValueError: there is none of this name; the message lists those there are.
     """
-    names = sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONTRACT}"))
+    names = shipped_names()
     if name not in names:
         raise ValueError(f"No shipped network {name!r}; there are: {', '.join(names) or 'none'}.")
     return SHIPPED / name
+
+
+def shipped_names() -> tuple[str, ...]:
+    """The networks that come with the package, late fusion among them, by name in alphabetical order."""
+    return tuple(sorted(path.parent.name for file in (CONTRACT, LATE) for path in SHIPPED.glob(f"*/{file}")))
 
 
 def _list(names: Mapping[str, object]) -> str:

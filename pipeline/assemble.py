@@ -13,7 +13,14 @@ from catalogs.records import Sensor
 from harmonization.bundle import Float, OpticalBundle, RadarBundle
 from harmonization.reasons import Reason
 from harmonization.wavelength import Harmonized, harmonize
-from pipeline.classify import agreement, flood_classes, flood_probability, uncertainty
+from pipeline.classify import (
+    agreement,
+    flood_classes,
+    flood_probability,
+    network_uncertainty,
+    trust_percent,
+    uncertainty,
+)
 from pipeline.job import RADARS, Job
 from pipeline.layers import KINDS, WATER_CLASSES, Layer, UnitLayers, layer, to_file_units
 from pipeline.methods import MethodMap, optical_index
@@ -21,6 +28,9 @@ from pipeline.weigh import SensorLook, blind
 
 Mask = NDArray[np.bool_]
 OBSERVED_BITS = {"c_band": 1, "l_band": 2, "optical": 4}
+SPREADS = ("aleatoric", "epistemic (jackknife over sensors)")
+NETWORK_SPREADS = ("aleatoric (told by the network)", "epistemic (told by the network)")
+"""Bands of `uncertainty`: of physics, and of a network that tells its own."""
 BEFORE_SHIFT = 4
 """`observed_by`: the bits of "before" are those of "during", four places up."""
 
@@ -90,10 +100,12 @@ def _delivered(
     water = np.where(found.observed & inside, found.water | found.vegetation | reference, 255)
     layers["water_extent"] = layer("water_extent", water)
     percent = flood_probability(found, reference, inside)
-    spread = uncertainty(found, looks, prior, inside)
-    if percent is not None and spread is not None:
+    if percent is not None:
         layers["flood_probability"] = layer("flood_probability", percent)
-        layers["uncertainty"] = layer("uncertainty", spread, ("aleatoric", "epistemic (jackknife over sensors)"))
+    own = network_uncertainty(found, inside)
+    spread = uncertainty(found, looks, prior, inside) if own is None else own
+    if spread is not None:
+        layers["uncertainty"] = layer("uncertainty", spread, SPREADS if own is None else NETWORK_SPREADS)
     return layers
 
 
@@ -168,6 +180,10 @@ def _by_method(
         if percent is not None:
             kind = replace(KINDS["flood_probability"], title=f"Probability of flood by {name}")
             layers[f"probability/{name}"] = layer(name, percent, kind=kind)
+        shares = trust_percent(found, inside)
+        if shares is not None:
+            kind = replace(KINDS["trust"], title=f"Share of each sensor in the map by {name}")
+            layers[f"trust/{name}"] = layer(name, shares, found.sensors, kind)
     if "ndwi" in methods:
         rule = methods["ndwi"]
         layers["ndwi_water"] = layer("ndwi_water", np.where(rule.observed & inside, rule.water, 255))

@@ -72,6 +72,30 @@ def uncertainty(
     return np.stack([aleatoric, epistemic]).astype(np.uint8)
 
 
+def network_uncertainty(found: MethodMap, inside: Mask) -> NDArray[np.uint8] | None:
+    """(2, y, x) percent: how far the probability of flood moves with the network's own doubt of its log-odds.
+
+    First its aleatoric, then its epistemic variance, by the delta method: dp/dl_s = P_s·P_dry, so the variance of p is
+    sum_s (P_s·P_dry)²·v_s, the states' doubts taken for independent. A probability of mean p spreads by at most
+    sqrt(p·(1 - p)) (Bhatia & Davis 2000, American Mathematical Monthly 107), which caps it. 255 where not observed;
+    None for methods that tell no variance of their own.
+    """
+    if found.states is None or found.variance is None:
+        return None
+    dry = found.states[0]
+    slopes = found.states[1:] * dry
+    spread = np.sqrt((slopes[None] ** 2 * found.variance).sum(axis=1))
+    percent = np.round(100.0 * np.minimum(spread, np.sqrt(dry * (1.0 - dry))))
+    return np.where(found.observed & inside, percent, 255).astype(np.uint8)
+
+
+def trust_percent(found: MethodMap, inside: Mask) -> NDArray[np.uint8] | None:
+    """(sensor, y, x) percent of each sensor's share in the map; 255 where not observed; None where it has no shares."""
+    if found.trust is None:
+        return None
+    return np.where(found.observed & inside, np.round(100.0 * found.trust), 255).astype(np.uint8)
+
+
 def _jackknife(looks: list[SensorLook], prior: Float) -> Float:
     """Percent (y, x), 255 where fewer than two sensors saw."""
     seen = np.sum([look.evidence.observed for look in looks], axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -42,27 +43,31 @@ class Tally:
     """Only the pixels that the method observed."""
 
 
-def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
+def compare_run(run: Path, reference: Path | None, only: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
     """Areas, agreement between methods, and with a reference IoU, F1, precision, recall.
 
     Where the job gave elevation also how plausible the water lies on it, by method (`plausibility_scores`).
 
     `reference`: a raster of any CRS with 1 (or 2, flooded vegetation) flood, 3 permanent water, 0 dry; everything else
     is "not in the reference". In a run without a before date or reference water, all water counts.
-    RunError if the folder holds no finished unit.
+    `only`: by method ("late"), of its maps those of these options ("mean"); none named leaves all.
+    RunError if the folder holds no finished unit, or no such map.
     """
     folders = finished_units(run)
+    names = _chosen(run, folders, only or {})
     tallies: dict[str, Tally] = defaultdict(Tally)
     pairs: dict[tuple[str, str], Confusion] = defaultdict(Confusion)
     plausible: dict[str, Sums] = defaultdict(dict)
-    legends = set()
+    legends, delivered = set(), ""
     for folder in folders:
         item = read_item(folder)
         assert item is not None
         legends.add(item["properties"]["overbank:legend"])
-        _add_unit(folder, item["properties"]["overbank:legend"], reference, tallies, pairs)
+        delivered = item["properties"].get("overbank:delivered", "")
+        _add_unit(folder, names, item["properties"]["overbank:legend"], reference, tallies, pairs)
         for name, sums in item["properties"].get("overbank:plausibility", {}).items():
-            plausible[name] = add_sums(plausible[name], sums)
+            if name in names:
+                plausible[name] = add_sums(plausible[name], sums)
     if reference is not None and not any(_total(tally.against) for tally in tallies.values()):
         raise ReferenceFileError(
             f"{reference}: covers no pixel of the run; check its coordinates and its values 0 to 3"
@@ -70,6 +75,7 @@ def compare_run(run: Path, reference: Path | None) -> dict[str, Any]:
     return {
         "legend": "water" if "water" in legends else "flood",
         "units": len(folders),
+        "delivered": delivered,
         "reference": None if reference is None else reference.name,
         "methods": {name: _summary(tally, reference is not None) for name, tally in tallies.items()},
         "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in pairs.items()},
@@ -85,14 +91,29 @@ def finished_units(run: Path) -> list[Path]:
     return folders
 
 
+def _chosen(run: Path, folders: Sequence[Path], only: Mapping[str, Sequence[str]]) -> set[str]:
+    """The maps of a run that are compared."""
+    there = {path.stem for folder in folders for path in (folder / "methods").glob("*.tif")}
+    for method, options in only.items():
+        asked = {f"{method}-{option}" for option in options}
+        if asked - there:
+            missing, held = (", ".join(sorted(names)) for names in (asked - there, there))
+            raise RunError(f"{run}: holds no map {missing}; it holds {held}. Map it first, or ask for one of these")
+        if asked:
+            there = {name for name in there if name.partition("-")[0] != method} | asked
+    return there
+
+
 def _add_unit(
     folder: Path,
+    names: Collection[str],
     legend: str,
     reference: Path | None,
     tallies: dict[str, Tally],
     pairs: dict[tuple[str, str], Confusion],
 ) -> None:
-    classes = {path.stem: _read(path) for path in sorted((folder / "methods").glob("*.tif"))}
+    paths = sorted(path for path in (folder / "methods").glob("*.tif") if path.stem in names)
+    classes = {path.stem: _read(path) for path in paths}
     flood = {name: np.isin(codes, (OPEN_WATER, FLOODED_VEGETATION)) for name, (codes, _) in classes.items()}
     observed = {name: ~np.isin(codes, (NOT_OBSERVABLE, OUTSIDE)) for name, (codes, _) in classes.items()}
     box = next(iter(classes.values()))[1]

@@ -23,8 +23,15 @@ def crop(array: NDArray[Kind], halo: int) -> NDArray[Kind]:
 
 def crop_method(found: MethodMap, halo: int) -> MethodMap:
     """A method's map without its halo."""
-    states = None if found.states is None else crop(found.states, halo)
-    return MethodMap(crop(found.water, halo), crop(found.vegetation, halo), crop(found.observed, halo), states)
+    return replace(
+        found,
+        water=crop(found.water, halo),
+        vegetation=crop(found.vegetation, halo),
+        observed=crop(found.observed, halo),
+        states=None if found.states is None else crop(found.states, halo),
+        variance=None if found.variance is None else crop(found.variance, halo),
+        trust=None if found.trust is None else crop(found.trust, halo),
+    )
 
 
 def crop_look(look: SensorLook, halo: int) -> SensorLook:

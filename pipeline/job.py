@@ -11,11 +11,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from catalogs.endpoint import is_known
 from catalogs.records import SENSORS, Sensor
+from models.contract import Rule
 from pipeline.errors import JobError
+from pipeline.job_methods import (
+    BEST_FIRST,
+    DEFAULT_RULE,
+    METHODS,
+    OPTION_OF,
+    OPTIONS,
+    Choice,
+    Joins,
+    MethodName,
+    Rules,
+    Weights,
+    default_methods,
+)
 from pipeline.yaml_lines import Lines, read_yaml
 
-MethodName = Literal["ndwi", "radar_threshold", "physics", "early"]
-METHODS: tuple[MethodName, ...] = ("ndwi", "radar_threshold", "physics", "early")
 ExtraLayer = Literal["harmonized"]
 RADARS: tuple[Sensor, ...] = ("sentinel-1", "alos-2")
 Degrees = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
@@ -68,9 +80,13 @@ class Job(Record):
     before: tuple[Moment, Moment] | None = None
     """First and last day of the window that shows the ground before the flood."""
     sensors: tuple[Sensor, ...] = Field(default=("sentinel-1", "alos-2", "sentinel-2"), min_length=1)
-    methods: tuple[MethodName, ...] = Field(default=METHODS, min_length=1)
-    deliver: MethodName | None = None
-    """The method whose map is delivered; by default the best of those asked for (see `delivered`)."""
+    methods: tuple[MethodName, ...] = Field(default_factory=default_methods, min_length=1)
+    join: Joins = ()
+    """How `intermediate` joins its sensors: one or several, a map each; by default as its weights do."""
+    rule: Rules = ()
+    """How `late` makes one map of its experts': one or several, a map each; by default `DEFAULT_RULE`."""
+    deliver: str | None = None
+    """The method, or the one of `maps`, that is delivered; by default the best of those asked for (see `delivered`)."""
     extra_layers: tuple[ExtraLayer, ...] = ()
     """Layers beyond those of every run. "harmonized": backscatter of each radar in the terms of C-VV, for display."""
     resolution: float = Field(default=10.0, gt=0, le=1000, allow_inf_nan=False)
@@ -91,8 +107,8 @@ class Job(Record):
     land_cover: CollectionId | Path | None = None
     """Land cover before the flood: a raster of the codes of `harmonization.land_cover.LandCover`, or the id of a
     land-cover collection of the catalog; without it dry ground is a mixture of covers."""
-    weights: Path | None = None
-    """Folder of a network's weights and contract; by default the one shipped."""
+    weights: Weights | None = None
+    """Folder of weights by method, or one folder for all (see `pipeline.networks`); by default those shipped."""
     science: str = "2026-11"
     """The dated file of science parameters."""
 
@@ -113,7 +129,8 @@ class Job(Record):
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
-        for name, listed in (("sensors", self.sensors), ("methods", self.methods), ("extra_layers", self.extra_layers)):
+        for name in ("sensors", "methods", "join", "rule", "extra_layers"):
+            listed = getattr(self, name)
             twice = next((one for one in listed if listed.count(one) > 1), None)
             if twice is not None:
                 raise ValueError(f"{name}: {twice!r} stands there twice; write it once")
@@ -143,8 +160,18 @@ class Job(Record):
 
     @model_validator(mode="after")
     def _delivers_what_it_maps(self) -> Self:
-        if self.deliver is not None and self.deliver not in self.methods:
-            raise ValueError(f"deliver: {self.deliver!r} is not among the methods {list(self.methods)}; add it there")
+        if self.deliver is not None and self.deliver not in (*self.methods, *self.maps):
+            raise ValueError(
+                f"deliver: {self.deliver!r} is not among what the job maps, {', '.join(self.maps)}; name one of these, "
+                "or add it to the methods"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _options_have_their_method(self) -> Self:
+        for name, method in OPTION_OF.items():
+            if getattr(self, name) and method not in self.methods:
+                raise ValueError(f"{name}: is of the method {method}; add it to the methods, or leave the field out")
         return self
 
     @model_validator(mode="after")
@@ -162,11 +189,29 @@ class Job(Record):
         return self.elevation is not None and self.drainage in (None, COMPUTED)
 
     @property
-    def delivered(self) -> MethodName:
-        """The method whose map becomes `flood_class`: what the job says, else physics, else the next best."""
-        order: tuple[MethodName, ...] = ("physics", "early", "radar_threshold", "ndwi")
-        best = next(name for name in order if name in self.methods)
-        return best if self.deliver is None else self.deliver
+    def maps(self) -> tuple[str, ...]:
+        """The names of the job's maps: its methods, by join and rule where these are named ("late-mean")."""
+        return tuple(name for method in self.methods for name in self.maps_of(method))
+
+    def maps_of(self, method: str) -> tuple[str, ...]:
+        """The names of the maps that one method gives."""
+        options: tuple[str, ...] = {"intermediate": self.join, "late": self.rules}.get(method, ())
+        return tuple(f"{method}-{option}" for option in options) or (method,)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """By which rules late fusion maps."""
+        return self.rule or (DEFAULT_RULE,)
+
+    @property
+    def delivered(self) -> str:
+        """The map that becomes `flood_class`: what the job says, else physics, else the next best.
+
+        Of a method with several maps it is the first.
+        """
+        best = next(name for name in BEST_FIRST if name in self.methods)
+        chosen = best if self.deliver is None else self.deliver
+        return self.maps_of(chosen)[0] if chosen in self.methods else chosen
 
 
 def span(window: tuple[Moment, Moment]) -> tuple[datetime, datetime]:
@@ -196,12 +241,22 @@ def load_job(path: Path) -> Job:
     return _resolved(job, path.resolve().parent)
 
 
+def with_choice(job: Job, choice: Choice) -> Job:
+    """The job with what the command line says of networks. JobError lists what there is of joins and rules."""
+    try:
+        return Job.model_validate(job.model_dump() | choice.fields | {"methods": choice.methods(job.methods)})
+    except ValidationError as problem:
+        raise JobError("\n".join(_remedy(error, str((*error["loc"], "")[0])) for error in problem.errors())) from None
+
+
 def _resolved(job: Job, folder: Path) -> Job:
     changes: dict[str, Any] = {
         name: folder / value
         for name in ("area", *GROUND_FIELDS, "weights")
         if isinstance(value := getattr(job, name), Path)
     }
+    if isinstance(job.weights, dict):
+        changes["weights"] = {method: folder / path for method, path in job.weights.items()}
     if job.science.endswith((".yaml", ".yml")):
         changes["science"] = str(folder / job.science)
     if "://" not in job.catalog and not is_known(job.catalog):
@@ -234,8 +289,10 @@ def _remedy(error: Any, field: str) -> str:
         return f"the field {field!r} is missing; add it"
     if field == "sensors" and error["type"] == "literal_error":
         return f"unknown sensor {found!r}; known sensors: {', '.join(SENSORS)}"
-    if field in ("methods", "deliver") and error["type"] == "literal_error":
+    if field == "methods" and error["type"] == "literal_error":
         return f"unknown method {found!r}; known methods: {', '.join(METHODS)}"
+    if field in OPTIONS and error["type"] == "literal_error":
+        return f"unknown {field} {found!r}; known {field}s: {', '.join(OPTIONS[field])}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if field in GROUND_FIELDS:

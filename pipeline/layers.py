@@ -87,6 +87,7 @@ KINDS: dict[str, LayerKind] = {
     "water_extent": LayerKind("All observed water", "uint8", 255, classes=YES_NO, overviews="mode"),
     "reference_water": LayerKind("Permanent or seasonal water", "uint8", 255, classes=YES_NO, overviews="mode"),
     "uncertainty": LayerKind("Standard deviation of the probability", "uint8", 255, unit="%"),
+    "trust": LayerKind("Share of each sensor in the map", "uint8", 255, unit="%"),
     "evidence": LayerKind("Evidence by sensor, against dry", "int16", -32768, unit="nat", scale=0.01),
     "observed_by": LayerKind(
         "Sensors that saw: bits 1 C, 2 L, 4 optical during; 16 C, 32 L, 64 optical before",
@@ -119,7 +120,8 @@ KINDS: dict[str, LayerKind] = {
         "NDWI rule against the delivered map", "uint8", 255, classes=AGREEMENT_CLASSES, overviews="mode"
     ),
 }
-"""By file stem; `methods/NAME` is of the kind "flood_class", `probability/NAME` of "flood_probability"."""
+"""By file stem; `methods/NAME` is of the kind "flood_class", `probability/NAME` of "flood_probability", `trust/NAME` of
+"trust"."""
 
 
 def layer(

@@ -1,11 +1,10 @@
-"""The ways to a map: rules that read one sensor, physics that sums evidence, networks that correct it."""
+"""The ways to a map: rules that read one sensor, physics that sums evidence; and what networks are given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from harmonization.bundle import Float, OpticalBundle, RadarBundle, copolar
 from harmonization.calibration import decibel
 from harmonization.evidence import combine, state_probabilities
 from harmonization.optical.indices import ndwi
-from models.contract import read_contract
 from models.inputs import CHANNELS, Look, ModelInput, assemble
 from pipeline.weigh import SensorLook, nearest
 
@@ -37,6 +35,14 @@ class MethodMap:
     """(y, x) False where the method has nothing to go by: then it says nothing."""
     states: Float | None
     """(3, y, x) probabilities of dry, open water, flooded vegetation; None for rules."""
+    variance: Float | None = None
+    """(2, 2, y, x) nats²: aleatoric and epistemic variance of the log-odds of open water and of flooded vegetation, as
+    a network tells them; None for all other methods."""
+    trust: Float | None = None
+    """(sensor, y, x) share of each of `sensors` in the map: they sum to 1 where one of them saw, else to 0. None for
+    methods that do not weigh sensors."""
+    sensors: tuple[str, ...] = ()
+    """Modalities that a network knows ("c_band")."""
 
 
 def optical_index(looks: Looks) -> Float | None:
@@ -84,17 +90,6 @@ def by_physics(looks: Looks, prior: Float) -> MethodMap:
     """Prior (2, y, x) log-odds plus the evidence of every sensor, in nats."""
     log_odds = combine(prior, (look.contribution for look in looks.values()))
     return from_log_odds(log_odds, seen_by_any(looks, prior.shape[1:]))
-
-
-def by_network(
-    looks: Looks, prior: Float, terrain: Float, weights: Path, device: str, origin: tuple[int, int]
-) -> MethodMap:
-    """Physics corrected by a network within the bounds of its contract; equal to physics where it is blind."""
-    from models.predict import predict  # torch takes seconds to import: only where a network runs
-
-    inputs = network_input(looks, prior, terrain, read_contract(weights).channel_names)
-    found = predict(weights, inputs, device, origin=origin)
-    return from_log_odds(found.log_odds, seen_by_any(looks, prior.shape[1:]))
 
 
 def network_input(

@@ -16,7 +16,6 @@ from catalogs.records import RasterLayer, Sensor
 from harmonization.bundle import Float
 from harmonization.evidence import Belief
 from harmonization.land_cover import LandCover
-from models.contract import read_contract
 from pipeline.assemble import assemble_layers
 from pipeline.classify import reference_from_before
 from pipeline.clock import StageClock
@@ -25,9 +24,11 @@ from pipeline.export import export_unit
 from pipeline.flatten import flattening_told
 from pipeline.grid import SNAP, inside, lattice_origin
 from pipeline.ground import Ground, elevation_on, ground_facts, land_cover_on, prior_over, terrain_on, water_on
+from pipeline.infer import network_maps
 from pipeline.job import Job
 from pipeline.ledger import fingerprint, unit_folder
-from pipeline.methods import MethodMap, by_ndwi, by_network, by_physics, by_radar_threshold
+from pipeline.methods import MethodMap, by_ndwi, by_physics, by_radar_threshold
+from pipeline.networks import MapNetwork
 from pipeline.observe import Prepared, observe
 from pipeline.plan import Unit
 from pipeline.plausibility import plausibility_sums
@@ -43,7 +44,8 @@ class Setting:
     area: BaseGeometry
     science: Science
     prepared: Prepared
-    weights: Path
+    networks: tuple[MapNetwork, ...]
+    """Of the job's methods, those that need weights."""
     device: str
     run: Path
     has_reference: bool
@@ -58,9 +60,9 @@ class Setting:
 
     @property
     def halo(self) -> int:
-        """Pixels around a unit that its own pixels depend on: speckle and cloud windows, the network's reach."""
-        reach = read_contract(self.weights).halo if "early" in self.job.methods else 0
-        return -(-max(SNAP, reach) // SNAP) * SNAP
+        """Pixels around a unit that its own pixels depend on: speckle and cloud windows, the networks' reach."""
+        reach = max((SNAP, *(network.halo for network in self.networks)))
+        return -(-reach // SNAP) * SNAP
 
 
 def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
@@ -71,7 +73,7 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
     ground = setting.ground.near(wide.box)
     cover, terrain, prior = ground_of_unit(wide, ground, setting.science, belief, clock)
     looks = observe(wide, setting.science, setting.prepared, clock, setting.elevation, cover)
-    maps = {name: _method(name, looks, wide, setting, (prior, terrain), clock) for name in setting.job.methods}
+    maps = _maps(looks, wide, setting, (prior, terrain), clock)
     layers = delayed(clock.timed("classify", _layers), pure=False)(looks, maps, prior, cover, unit, halo, setting)
     write = delayed(clock.timed("export", export_unit), pure=False)
     print_ = unit_fingerprint(unit, setting)
@@ -83,7 +85,7 @@ def map_unit(unit: Unit, setting: Setting, clock: StageClock) -> Delayed:
 
 def unit_fingerprint(unit: Unit, setting: Setting) -> str:
     """The content address of a unit in this run."""
-    weights = read_contract(setting.weights).sha256 if "early" in setting.job.methods else ""
+    weights = " ".join(f"{network.map} {network.digest}" for network in setting.networks)
     near = setting.ground.near(unit.box.pad(setting.halo))
     # All of the elevation: its height over the tie points' surface is measured on the whole of it.
     ground = near.model_copy(update={"elevation": setting.ground.elevation})
@@ -102,22 +104,25 @@ def ground_of_unit(
     return cover, terrain, prior
 
 
-def _method(
-    name: str, looks: Delayed, unit: Unit, setting: Setting, ground: tuple[Delayed, Delayed], clock: StageClock
-) -> Delayed:
-    """`ground`: prior and terrain."""
-    prior, terrain = ground
+def _maps(
+    looks: Delayed, unit: Unit, setting: Setting, ground: tuple[Delayed, Delayed], clock: StageClock
+) -> dict[str, Delayed]:
+    """What each of the job's methods makes of a unit, in the order of its maps. `ground`: prior and terrain."""
+    prior, _ = ground
     shape = unit.box.shape.yx
-    origin = lattice_origin(unit.box)
     calls: dict[str, tuple[Callable[..., MethodMap], tuple[Any, ...]]] = {
         "ndwi": (by_ndwi, (setting.science.ndwi_threshold, shape)),
         "radar_threshold": (by_radar_threshold, (thresholds_of(unit, setting.prepared), shape)),
         "physics": (by_physics, (prior,)),
-        "early": (by_network, (prior, terrain, setting.weights, setting.device, origin)),
     }
-    function, rest = calls[name]
-    found: Delayed = delayed(clock.timed(name, function), pure=False)(looks, *rest)
-    return found
+    found: dict[str, Delayed] = {
+        name: delayed(clock.timed(name, function), pure=False)(looks, *rest)
+        for name, (function, rest) in calls.items()
+        if name in setting.job.methods
+    }
+    place = (setting.device, lattice_origin(unit.box))
+    found |= network_maps(setting.networks, looks, ground, place, clock)
+    return {name: found[name] for name in setting.job.maps}
 
 
 def thresholds_of(unit: Unit, prepared: Prepared) -> dict[str, list[float | None]]:
@@ -157,6 +162,8 @@ def _layers(
     facts["overbank:flattening"] = {scene.id: flattening_told(scene, unit.box, setting.elevation) for scene in radar}
     if height is not None:
         facts["overbank:plausibility"] = plausibility_sums(maps, height, halo, within)
+    if setting.networks:
+        facts["overbank:networks"] = {network.map: network.facts() for network in setting.networks}
     return replace(made, facts=facts)
 
 

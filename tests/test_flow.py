@@ -34,7 +34,7 @@ METHODS = ("ndwi", "radar_threshold", "physics", "early")
 
 def write_job(scenes: Path, out: Path, **changes: Any) -> Path:
     """A job over simulated scenes, changed as asked; written beside the run."""
-    told = yaml.safe_load((scenes / "job.yaml").read_text()) | changes
+    told = yaml.safe_load((scenes / "job.yaml").read_text()) | {"methods": list(METHODS)} | changes
     told |= {"area": str(scenes / "area.geojson"), "catalog": str(scenes / "catalog.json")}
     out.mkdir(parents=True, exist_ok=True)
     path = out / "job.yaml"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import get_args
 
 import geopandas
 import pytest
 import shapely
 from pydantic import ValidationError
 
+from models.contract import Join, Rule
 from pipeline.area import job_area
 from pipeline.errors import JobError
-from pipeline.job import METHODS, Job, load_job, span
+from pipeline.job import Job, load_job, span, with_choice
+from pipeline.job_methods import Choice, default_methods
 from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
+from workflows.options import JoinName, RuleName
 
 PLAIN = """name: A flood
 area: [11.0, 44.0, 11.1, 44.1]
@@ -41,7 +45,7 @@ def complaint(folder: Path, text: str) -> str:
 def test_four_fields_are_enough(tmp_path: Path) -> None:
     job = load_job(written(tmp_path, PLAIN))
     assert job.sensors == ("sentinel-1", "alos-2", "sentinel-2")
-    assert job.methods == METHODS
+    assert job.methods == default_methods()
     assert (job.before, job.reference_water, job.weights, job.deliver) == (None, None, None, None)
     assert (job.resolution, job.tile, job.science) == (10.0, 1024, "2026-11")
     assert job.delivered == "physics"
@@ -62,6 +66,41 @@ def test_best_of_the_methods_is_delivered_unless_the_job_says_otherwise(methods:
     )
     assert job.delivered == best
     assert job.model_copy(update={"deliver": methods[0]}).delivered == methods[0]
+
+
+def job_of(**told: object) -> Job:
+    plain = {"name": "a", "area": (0, 0, 1, 1), "catalog": "c", "during": ("2023-05-01", "2023-05-02")}
+    return Job.model_validate(plain | told)
+
+
+def test_maps_are_named_by_method_and_by_the_joins_and_rules_that_are_named() -> None:
+    assert job_of(methods=["ndwi", "intermediate", "late"]).maps == ("ndwi", "intermediate", "late-gate")
+    told = job_of(methods=["late", "intermediate"], join="gated", rule=["mean", "vote"])
+    assert told.maps == ("late-mean", "late-vote", "intermediate-gated")
+    assert told.delivered == "intermediate-gated"
+    assert job_of(methods=["late"], rule=["mean", "vote"], deliver="late").delivered == "late-mean"
+    assert job_of(methods=["late"], rule=["mean", "vote"], deliver="late-vote").delivered == "late-vote"
+
+
+def test_joins_and_rules_of_the_command_line_stand_in_place_of_the_jobs(tmp_path: Path) -> None:
+    told = with_choice(
+        job_of(methods=["late", "physics"], rule="vote"), Choice(("attention",), ("mean", "gate"), tmp_path)
+    )
+    assert told.maps == ("late-mean", "late-gate", "physics", "intermediate-attention")
+    assert told.weights == tmp_path
+    assert with_choice(told, Choice()) == told
+    with pytest.raises(JobError, match="unknown rule 'magic'; known rules: mean, accuracy"):
+        with_choice(told, Choice(rule=("magic",)))
+
+
+def test_every_join_and_rule_can_be_asked_for_on_the_command_line() -> None:
+    assert tuple(one.value for one in JoinName) == get_args(Join)
+    assert tuple(one.value for one in RuleName) == get_args(Rule)
+
+
+def test_a_folder_of_weights_by_method_is_relative_to_the_job(tmp_path: Path) -> None:
+    job = load_job(written(tmp_path, PLAIN + "methods: [early, late]\nweights: {early: mine, late: /far}\n"))
+    assert job.weights == {"early": tmp_path / "mine", "late": Path("/far")}
 
 
 def test_paths_are_relative_to_the_job_wherever_it_is_started_from(
@@ -100,10 +139,30 @@ def test_own_science_file_is_relative_to_the_job_too(tmp_path: Path) -> None:
         ),
         (
             PLAIN + "methods: [ndwi, magic]\n",
-            "line 5: unknown method 'magic'; known methods: ndwi, radar_threshold, physics, early",
+            "line 5: unknown method 'magic'; known methods: ndwi, radar_threshold, physics, early, intermediate, late",
         ),
-        (PLAIN + "deliver: magic\n", "line 5: unknown method 'magic'; known methods"),
-        (PLAIN + "methods: [ndwi]\ndeliver: physics\n", "line 6: deliver: 'physics' is not among the methods ['ndwi']"),
+        (
+            PLAIN + "deliver: magic\n",
+            "line 5: deliver: 'magic' is not among what the job maps, ndwi, radar",
+        ),
+        (
+            PLAIN + "methods: [ndwi]\ndeliver: physics\n",
+            "line 6: deliver: 'physics' is not among what the job maps, nd",
+        ),
+        (
+            PLAIN + "methods: [late]\nrule: [gate, magic]\n",
+            "line 6: unknown rule 'magic'; known rules: mean, accuracy, vote, median, inverse-variance, mini",
+        ),
+        (
+            PLAIN + "methods: [intermediate]\njoin: magic\n",
+            "line 6: unknown join 'magic'; known joins: concat, gated, attention, tensor",
+        ),
+        (PLAIN + "methods: [late]\nrule: [gate, gate]\n", "line 6: rule: 'gate' stands there twice; write it once"),
+        (
+            PLAIN + "methods: [early]\njoin: gated\n",
+            "line 6: join: is of the method intermediate; add it to the m",
+        ),
+        (PLAIN + "weights: {physics: a}\n", "line 5: weights: 'physics' is no method with weights; those are early, i"),
         (PLAIN.replace("05-17", "06-17"), "line 4: during: 2023-06-17 is later than 2023-05-24; write the earlier day"),
         (
             PLAIN + "before: [2023-04-10, 2023-05-17]\n",

@@ -12,11 +12,13 @@ import pytest
 import rasterio
 from typer.testing import CliRunner
 
+from models.contract import CONTRACT, read_contract, shipped
+from pipeline import networks as networks_module
 from pipeline.errors import JobError
 from pipeline.job import load_job
 from workflows import plan as plan_module
 from workflows.cli import app
-from workflows.plan import network_of, plan_job
+from workflows.plan import plan_job
 from workflows.simulate import simulate
 
 RULES = "[ndwi, radar_threshold, physics]"
@@ -113,11 +115,42 @@ def test_a_network_that_is_not_shipped(catalog: Path, monkeypatch: pytest.Monkey
     def none(name: str) -> Path:
         raise ValueError(f"No shipped network {name!r}; there are: none.")
 
-    monkeypatch.setattr(plan_module, "shipped", none)
+    monkeypatch.setattr(networks_module, "shipped", none)
     job = write_job(catalog, JOB.replace("physics", "early"))
     with pytest.raises(JobError, match=r"line 7: methods: No shipped network 'early'"):
         plan_job(job)
-    assert network_of(load_job(write_job(catalog))) is None
+    assert networks_module.networks_of(load_job(write_job(catalog))) == ()
+
+
+def test_joins_and_rules_are_flags_too(catalog: Path, tmp_path: Path) -> None:
+    early = read_contract(shipped("early"))
+    joined = early.architecture.model_copy(update={"join": "gated"})
+    contract = early.model_copy(update={"strategy": "intermediate", "architecture": joined})
+    (tmp_path / CONTRACT).write_text(contract.model_dump_json())
+    job = str(write_job(catalog))
+    result = CliRunner().invoke(app, ["plan", job, "--join", "gated", "--weights", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "methods ndwi, radar_threshold, physics, intermediate-gated; delivers physics" in result.stdout
+    result = CliRunner().invoke(app, ["plan", job, "--join", "tensor", "--weights", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "joins its sensors by gated, not by tensor" in result.stderr
+    assert "overbank train --dataset simulated --root SCENES --strategy intermediate --join tensor" in result.stderr
+    result = CliRunner().invoke(app, ["map", job, "--rule", "magic", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "inverse-variance" in result.stderr, "what there is, is listed"
+
+
+def test_a_demo_without_weights_is_refused_before_it_simulates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def early_alone(name: str) -> Path:
+        if name != "early":
+            raise ValueError(f"No shipped network {name!r}; there are: early.")
+        return shipped(name)
+
+    monkeypatch.setattr(networks_module, "shipped", early_alone)
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--size", "64", "--rule", "mean"])
+    assert result.exit_code == 2
+    assert "--strategy late --out DIR" in result.stderr
+    assert not (tmp_path / "catalog").exists()
 
 
 def test_plan_tells_units_scenes_and_bytes(catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +199,7 @@ def test_ingest_of_a_packed_product_says_that_and_no_more(tmp_path: Path) -> Non
 
 
 def test_a_bug_keeps_its_traceback(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Path) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(plan_module, "plan_job", broken)
@@ -175,7 +208,7 @@ def test_a_bug_keeps_its_traceback(catalog: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_interrupt_says_how_to_go_on(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: Path) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(plan_module, "plan_job", interrupted)

@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from models.contract import CONTRACT, SHIPPED
 from pipeline.errors import RunError
-from pipeline.job import METHODS
 from workflows.account import Account, SensorAccount, account_of, caveats
 from workflows.cli import app
 from workflows.demo import demo
 from workflows.map import map_flood
 from workflows.report import write_report
-from workflows.tables import ratio_text, size_text
+from workflows.tables import pairs_shown, ratio_text, size_text
 
-HAS_NETWORK = (SHIPPED / "early" / CONTRACT).is_file()
-ASKED = METHODS if HAS_NETWORK else tuple(name for name in METHODS if name != "early")
+ASKED = ("ndwi", "radar_threshold", "physics", "early")
 SIZE, SEED = 128, 2
 HOSTILE = "<script>alert('name')</script> & \"more\""
 
@@ -202,3 +200,13 @@ def test_numbers_for_people() -> None:
         "3.2 TB",
     ]
     assert ratio_text(None) == "–"
+
+
+def test_of_many_maps_only_the_pairs_with_the_delivered_one_are_shown() -> None:
+    names = [f"late-{number}" for number in range(7)]
+    pairs = {f"{first} / {second}": {} for first, second in combinations(names, 2)}
+    shown = pairs_shown({"agreement": pairs, "delivered": "late-3"})
+    assert set(shown) == {pair for pair in pairs if "late-3" in pair.split(" / ")}
+    assert pairs_shown({"agreement": pairs, "delivered": "gone"}) == pairs
+    few = dict(list(pairs.items())[:15])
+    assert pairs_shown({"agreement": few, "delivered": "late-3"}) == few

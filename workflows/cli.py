@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,54 +9,30 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
 
 from workflows.cli_datasets import add_commands
-from workflows.options import Device, JobFile, Json, On, Out, Seed, Size
-from workflows.train_command import train
-
-FAULTS, MISTAKE, INTERRUPTED = 1, 2, 130
-DISK_TROUBLE = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOSPC,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.EDQUOT,
+from workflows.options import (
+    Device,
+    JobFile,
+    Joins,
+    JoinsShown,
+    Json,
+    On,
+    Out,
+    Rules,
+    RulesShown,
+    Seed,
+    Size,
+    Weights,
+    choice_of,
+    named,
 )
-
-
-class Verbs(TyperGroup):
-    """Commands whose users never see a traceback for a mistake of their own; a bug keeps its traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a verb; a known error becomes one message and exit code 2."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            typer.echo("interrupted; run the same command again to go on", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-        except Exception as problem:
-            if not _is_mistake(problem):
-                raise
-            typer.echo(f"error: {problem}", err=True)
-            raise typer.Exit(MISTAKE) from None
-
-
-def _is_mistake(problem: Exception) -> bool:
-    """Whether the message is meant for the user: what they gave, or where they let us write."""
-    from catalogs.errors import CatalogError
-    from models.contract import ContractMismatch
-    from pipeline.errors import PipelineError
-
-    known = isinstance(problem, CatalogError | PipelineError | ContractMismatch)
-    return known or (isinstance(problem, OSError) and problem.errno in DISK_TROUBLE)
+from workflows.train_command import train
+from workflows.verbs import FAULTS, Verbs
 
 
 class Sentinel1(StrEnum):
@@ -117,13 +92,13 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 @app.command()
-def plan(job: JobFile, json_file: Json = None) -> None:
+def plan(job: JobFile, json_file: Json = None, join: Joins = None, rule: Rules = None, weights: Weights = None) -> None:
     """Show the units, scenes and sizes of a job, and what is missing; runs nothing."""
     from catalogs.publish import write_json
     from workflows.plan import plan_job, plan_record
     from workflows.tables import console, show_plan
 
-    planned = plan_job(job)
+    planned = plan_job(job, choice_of(join, rule, weights))
     show_plan(planned, console())
     if json_file is not None:
         write_json(json_file, plan_record(planned))
@@ -135,6 +110,9 @@ def map_(
     out: Out,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT.")] = None,
     device: On = Device.auto,
+    join: Joins = None,
+    rule: Rules = None,
+    weights: Weights = None,
 ) -> None:
     """Map a job into a run folder; what is done already is not done again."""
     from workflows.account import account_of
@@ -144,7 +122,8 @@ def map_(
     from workflows.tables import console, show_comparison
 
     with _progress() as say:
-        mapped = map_flood(job, out, scheduler=scheduler, device=device.value, say=say)
+        choice = choice_of(join, rule, weights)
+        mapped = map_flood(job, out, choice=choice, scheduler=scheduler, device=device.value, say=say)
         areas = compare(out)
     show_comparison(areas, console())
     show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
@@ -156,12 +135,14 @@ def compare(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of `overbank map`.")],
     reference: Annotated[Path | None, typer.Option(help="Raster: 0 dry, 1 flood, 2 flooded plants, 3 water.")] = None,
     json_file: Json = None,
+    join: JoinsShown = None,
+    rule: RulesShown = None,
 ) -> None:
     """Compare the methods of a run with each other and with a reference."""
     from workflows.compare import compare as compare_run
     from workflows.tables import console, show_comparison
 
-    show_comparison(compare_run(run, reference, json_file), console())
+    show_comparison(compare_run(run, reference, json_file, named(join), named(rule)), console())
 
 
 @app.command()
@@ -182,7 +163,15 @@ def simulate(
 
 
 @app.command()
-def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) -> None:
+def demo(
+    out: Out,
+    size: Size = 1024,
+    seed: Seed = 1,
+    device: On = Device.auto,
+    join: Joins = None,
+    rule: Rules = None,
+    weights: Weights = None,
+) -> None:
     """Simulate a flood, map it and hold the maps against the truth."""
     from workflows.account import account_of
     from workflows.demo import demo as run_demo
@@ -190,7 +179,8 @@ def demo(out: Out, size: Size = 1024, seed: Seed = 1, device: On = Device.auto) 
     from workflows.tables import console, show_comparison
 
     with _progress() as say:
-        summary = run_demo(out, size, seed, device=device.value, say=say)
+        choice = choice_of(join, rule, weights)
+        summary = run_demo(out, size, seed, choice=choice, device=device.value, say=say)
     show_comparison(summary, console())
     show_run(account_of(out / "run"), summary["seconds"], summary["peak_rss_mb"], console())
     typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}")

@@ -13,8 +13,10 @@ from typing import Any
 
 from catalogs.publish import write_json
 from pipeline.errors import RunError
-from pipeline.job import METHODS
+from pipeline.job import load_job
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
 from pipeline.ledger import appearing
+from pipeline.networks import networks_of
 from workflows.compare import compare
 from workflows.map import map_flood
 from workflows.report import write_report
@@ -45,20 +47,21 @@ def demo(
     size: int,
     seed: int,
     *,
-    methods: Sequence[str] = METHODS,
+    methods: Sequence[str] | None = None,
+    choice: Choice = AS_THE_JOB_SAYS,
     device: str = "auto",
     say: Say = lambda _: None,
 ) -> dict[str, Any]:
     """Write `catalog/ run/ summary.json report.html` into `out`; the summary.
 
+    `methods`: by default those of every job. `choice`: which networks beside or in place of theirs.
     A demo that was interrupted goes on where it was. RunError if `out` holds one of another size or seed.
     """
     watch = Stopwatch()
     with watch.timing("total"):
+        job = _job(out, seed, methods, choice)
         with watch.timing("simulate"):
             _catalog(out, size, seed, say)
-        job = out / "job.yaml"
-        job.write_text(job_text(seed, folder="catalog/", methods=methods, elevation=True), encoding="utf-8")
         mapped = map_flood(job, out / "run", device=device, say=say)
         truth = out / "catalog" / TRUTH
         with watch.timing("compare"):
@@ -71,6 +74,16 @@ def demo(
     summary["seconds"] = rounded(watch.seconds)
     write_json(out / "summary.json", summary)
     return summary
+
+
+def _job(out: Path, seed: int, methods: Sequence[str] | None, choice: Choice) -> Path:
+    """The demo's job file; JobError before anything is simulated if weights are not there."""
+    job = out / "job.yaml"
+    out.mkdir(parents=True, exist_ok=True)
+    text = job_text(seed, folder="catalog/", methods=methods, elevation=True, choice=choice)
+    job.write_text(text, encoding="utf-8")
+    networks_of(load_job(job))
+    return job
 
 
 def _summary(compared: dict[str, Any], size: int, seed: int, seconds: dict[str, float], skipped: int) -> dict[str, Any]:

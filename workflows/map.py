@@ -22,14 +22,16 @@ from pipeline.errors import RunError
 from pipeline.examine import FINDINGS, examine_plan, read_examined, write_examined
 from pipeline.export import RUN_ID, publish_run
 from pipeline.job import Record
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
 from pipeline.ledger import UNITS, alone_in, clear_leftovers, is_done, read_item, unit_folder
 from pipeline.mountains import flatten_plan
+from pipeline.networks import networks_of
 from pipeline.observe import Prepared
 from pipeline.plan import Plan
 from pipeline.prepare import prepare
 from pipeline.run import Setting, unit_fingerprint
 from pipeline.science import Science, load_science
-from workflows.plan import network_of, plan_job
+from workflows.plan import plan_job
 
 Say = Callable[[str], None]
 PREPARED = "prepared.json"
@@ -58,22 +60,31 @@ class MapSummary:
 
 
 def map_flood(
-    job_file: Path, out: Path, *, scheduler: str | None = None, device: str = "auto", say: Say = lambda _: None
+    job_file: Path,
+    out: Path,
+    *,
+    choice: Choice = AS_THE_JOB_SAYS,
+    scheduler: str | None = None,
+    device: str = "auto",
+    say: Say = lambda _: None,
 ) -> MapSummary:
     """Plan, prepare and map a job into the folder `out`; units that are done already are left alone.
 
-    `say` hears one line for each step. Errors of the job are raised before any pixel is read.
+    `choice`: what the command line says of networks in place of the job. `say` hears one line for each step.
+    Errors of the job are raised before any pixel is read.
     """
     out = out.resolve()  # workers of a scheduler start elsewhere
     clock = {"plan": perf_counter()}
-    plan = plan_job(job_file)
+    plan = plan_job(job_file, choice)
     job = plan.job
     science = load_science(job.science)
-    weights = network_of(job)
-    chosen = "cpu" if weights is None else _device(device)
+    networks = networks_of(job)
+    chosen = _device(device) if networks else "cpu"
+    for network in networks:
+        network.verify()
     _refuse_strangers(plan, out)
-    if weights is not None and not 0.7 < job.resolution / NETWORK_PIXEL_M < 1.5:
-        say(f"note: the network was trained at {NETWORK_PIXEL_M:g} m, not {job.resolution:g} m; trust physics more")
+    if networks and not 0.7 < job.resolution / NETWORK_PIXEL_M < 1.5:
+        say(f"note: networks were trained at {NETWORK_PIXEL_M:g} m, not {job.resolution:g} m; trust physics more")
     for note in plan.notes:
         say(f"note: {note}")
     for problem in plan.problems:
@@ -87,9 +98,7 @@ def map_flood(
     prepared = _prepared(plan, science, out, say)
     clock["map"] = perf_counter()
     has_reference = job.reference_water is not None or bool(plan.before)
-    setting = Setting(
-        job, plan.area, science, prepared, weights or Path(), chosen, out, has_reference, ground=plan.ground
-    )
+    setting = Setting(job, plan.area, science, prepared, networks, chosen, out, has_reference, ground=plan.ground)
     with alone_in(out):
         seconds, skipped = _map_units(plan, setting, scheduler, say)
         _publish(plan, out)

@@ -9,43 +9,29 @@ from typing import Any
 from catalogs.doctor.findings import Finding
 from catalogs.errors import SearchError
 from catalogs.records import Acquisition, Sensor
-from models.contract import read_contract, shipped
 from pipeline.errors import JobError
-from pipeline.job import Job, load_job
+from pipeline.job import load_job, with_choice
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
+from pipeline.networks import networks_of
 from pipeline.plan import Plan, Unit, area_km2, make_plan
 from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
 
 
-def plan_job(job_file: Path) -> Plan:
+def plan_job(job_file: Path, choice: Choice = AS_THE_JOB_SAYS) -> Plan:
     """The plan of a job file; nothing but headers, catalog and contracts is read.
 
+    `choice`: what the command line says of networks in place of the job.
     JobError names the line and the remedy of a mistake: in the job itself, in a file that it names, or an area and
     dates for which there is no scene.
     """
-    job = load_job(job_file)
+    job = with_choice(load_job(job_file), choice)
     try:
         load_science(job.science)
-        network_of(job)
+        networks_of(job)
         return make_plan(job)
     except (JobError, SearchError) as problem:
         raise _located(job_file, problem) from problem
-
-
-def network_of(job: Job) -> Path | None:
-    """Folder of the network's weights that the job needs; None where it asks for no network.
-
-    JobError if it is not there.
-    """
-    if "early" not in job.methods:
-        return None
-    try:
-        folder = job.weights or shipped("early")
-        read_contract(folder)
-    except (ValueError, FileNotFoundError) as problem:
-        field = "methods" if job.weights is None else "weights"
-        raise JobError(f"{field}: {problem} Name a folder of weights, or leave the method early out") from problem
-    return folder
 
 
 def _located(job_file: Path, problem: Exception) -> JobError:
@@ -62,7 +48,7 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     return {
         "job": plan.job.name,
         "mapped_instant": plan.at.isoformat(),
-        "methods": list(plan.job.methods),
+        "methods": list(plan.job.maps),
         "delivered": plan.job.delivered,
         "area_km2": round(area_km2(plan), 3),
         "bytes": plan.bytes,

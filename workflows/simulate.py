@@ -20,14 +20,14 @@ from harmonization.simulate.scene import Scene
 from harmonization.simulate.swath import simulate_grd
 from pipeline.cog import write_scene
 from pipeline.grid import outline_lonlat
-from pipeline.job import METHODS
+from pipeline.job_methods import AS_THE_JOB_SAYS, Choice, default_methods
 from workflows.simulate_safe import write_safe
 
 COLLECTIONS = {"sentinel-1": "sentinel-1-rtc", "alos-2": "palsar2-scansar", "sentinel-2": "sentinel-2-l2a"}
 Sentinel1 = Literal["rtc", "safe", "safe-2017"]
 TRUTH = "truth.tif"
 JOB = """\
-# Map the simulated flood: two dates, three sensors, rules, physics and network.
+# Map the simulated flood: two dates, three sensors, rules, physics and networks.
 name: {name}
 area: {folder}area.geojson
 catalog: {folder}catalog.json
@@ -60,14 +60,23 @@ def simulate(out: Path, size: int, seed: int, flood: bool = True, sentinel1: Sen
 
 
 def job_text(
-    seed: int, flood: bool = True, folder: str = "", methods: Sequence[str] = METHODS, elevation: bool = False
+    seed: int,
+    flood: bool = True,
+    folder: str = "",
+    methods: Sequence[str] | None = None,
+    elevation: bool = False,
+    choice: Choice = AS_THE_JOB_SAYS,
 ) -> str:
     """A job file over a simulated catalog that lies in `folder` ("" or with a slash at its end).
 
-    `elevation`: whether it names the elevation, by which high ground is held for drier.
+    `methods`: by default those of every job. `elevation`: whether it names the elevation, by which high ground is held
+    for drier. `choice`: what it says of networks.
     """
+    asked = choice.methods(methods or default_methods())
     name = f"simulated {'flood' if flood else 'quiet window'} {seed}"
-    text = JOB.format(name=name, folder=folder, methods=", ".join(methods))
+    text = JOB.format(name=name, folder=folder, methods=", ".join(asked))
+    for field, value in choice.fields.items():
+        text += f"{field}: {json.dumps(str(value) if isinstance(value, Path) else value)}\n"
     return f"{text}elevation: {folder}elevation.tif\n" if elevation else text
 
 

@@ -16,6 +16,7 @@ from workflows.plan import unit_bytes, windowed
 
 SCORES = {"flood_iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall"}
 UNITS_SHOWN = 20
+PAIRS_SHOWN = 15
 LOG_WIDTH = 120
 
 
@@ -48,7 +49,7 @@ def show_plan(plan: Plan, out: Console) -> None:
         out, f"{plan.job.name}: {area_km2(plan):.1f} km² in {len(plan.units)} units of {plan.job.resolution:g} m pixels"
     )
     say(out, f"maps the state of {plan.at:%Y-%m-%d %H:%M} UTC (t*: the latest radar pass of the flood window, if any)")
-    say(out, f"methods {', '.join(plan.job.methods)}; delivers {plan.job.delivered}; science {plan.job.science}")
+    say(out, f"methods {', '.join(plan.job.maps)}; delivers {plan.job.delivered}; science {plan.job.science}")
     rows = [
         (window, scene.sensor, scene.platform, f"{scene.time:%Y-%m-%d %H:%M}", scene.id, size_text(scene.bytes))
         for window, scene in windowed(plan)
@@ -110,11 +111,13 @@ def show_comparison(found: Mapping[str, Any], out: Console) -> None:
             f"{one['only_first']}",
             f"{one['only_second']}",
         )
-        for pair, one in found["agreement"].items()
+        for pair, one in pairs_shown(found).items()
     ]
     if pairs:
         head = ["methods", "same class", f"IoU of {found['legend']}", "only first, px", "only second, px"]
         out.print(_table("Agreement where both observed", head, pairs))
+    if len(pairs) < len(found["agreement"]):
+        say(out, f"… and {len(found['agreement']) - len(pairs)} more pairs; --json FILE lists all")
     if found["plausibility"]:
         lying = [
             (name, *("–" if value is None else f"{value:.2g}" for value in scores.values()))
@@ -122,6 +125,14 @@ def show_comparison(found: Mapping[str, Any], out: Console) -> None:
         ]
         head = ["method", "wet above dry", "shoreline off level, m", "uneven share"]
         out.print(_table("Water on the elevation: less is more plausible", head, lying))
+
+
+def pairs_shown(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Agreement by pair of maps; of many maps only the pairs with the delivered one."""
+    pairs: dict[str, Any] = found["agreement"]
+    if len(pairs) <= PAIRS_SHOWN:
+        return pairs
+    return {pair: one for pair, one in pairs.items() if found.get("delivered") in pair.split(" / ")} or pairs
 
 
 def _method_row(name: str, method: Mapping[str, Any], scored: bool) -> list[str]:

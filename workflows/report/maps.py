@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER
 from pipeline.layers import FLOOD_CLASSES, KINDS, WATER_CLASSES, Classes
 from workflows.account import Account
-from workflows.report.mosaic import Canvas, paint, paint_raster
+from workflows.report.mosaic import Canvas, band_names, paint, paint_raster
 from workflows.report.pictures import (
     ERROR_CLASSES,
     OBSERVED_CLASSES,
@@ -24,11 +24,20 @@ TITLES = {
     "ndwi": "NDWI rule",
     "radar_threshold": "Radar threshold",
     "physics": "Physics (sum of evidence)",
-    "early": "Network (early fusion)",
+    "early": "Early fusion",
+    "intermediate": "Intermediate fusion",
+    "late": "Late fusion",
 }
 UNSEEN: Classes = {4: ("not_observable", "Not observed by this method's sensors", "#bdbdbd")}
 DURING = 0b111
 """Bits of `observed_by` for the flood window."""
+
+
+def title_of(name: str) -> str:
+    """A map's name for people: "Late fusion, inverse-variance" of "late-inverse-variance"."""
+    method, _, option = name.partition("-")
+    title = TITLES.get(method, method)
+    return f"{title}, {option}" if option else title
 
 
 def method_maps(canvas: Canvas, account: Account, methods: Sequence[str], truth: Path | None) -> Iterator[Picture]:
@@ -39,7 +48,7 @@ def method_maps(canvas: Canvas, account: Account, methods: Sequence[str], truth:
     for name in methods:
         values = paint(canvas, f"methods/{name}")
         if values is not None:
-            title = TITLES.get(name, name) + (" · delivered" if name == account.delivered else "")
+            title = title_of(name) + (" · delivered" if name == account.delivered else "")
             yield class_picture(title, f"Classes by {name}", values[0], classes | UNSEEN)
 
 
@@ -53,16 +62,27 @@ def error_maps(canvas: Canvas, account: Account, methods: Sequence[str], truth: 
         values = paint(canvas, f"methods/{name}")
         if values is not None:
             codes = error_codes(values[0], true, wet)
-            yield class_picture(TITLES.get(name, name), f"{name} against the truth", codes, ERROR_CLASSES)
+            yield class_picture(title_of(name), f"{name} against the truth", codes, ERROR_CLASSES)
+
+
+def _trust_maps(canvas: Canvas, name: str) -> Iterator[Picture]:
+    """What each sensor counts for in a method's map, where the method weighs them."""
+    values = paint(canvas, f"trust/{name}")
+    if values is None:
+        return
+    for sensor, share in zip(band_names(canvas, f"trust/{name}"), values, strict=True):
+        title = f"Share of {sensor}, {title_of(name)}"
+        yield ramp_picture(title, title, scaled(share, 255, 1.0), "cividis", 0, 100, " %")
 
 
 def witness_maps(canvas: Canvas, methods: Sequence[str]) -> Iterator[Picture]:
-    """Probability, uncertainty, NDWI, who observed, and agreement of rule and delivered map."""
+    """Probability, trust, uncertainty, NDWI, who observed, and agreement of rule and delivered map."""
     for name in methods:
         values = paint(canvas, f"probability/{name}")
         if values is not None:
-            title = f"Probability of flood, {TITLES.get(name, name)}"
+            title = f"Probability of flood, {title_of(name)}"
             yield ramp_picture(title, title, scaled(values[0], 255, 1.0), "cividis", 0, 100, " %")
+        yield from _trust_maps(canvas, name)
     spread = paint(canvas, "uncertainty")
     if spread is not None:
         title = "Uncertainty (aleatoric)"

@@ -118,6 +118,16 @@ def paint(canvas: Canvas, layer: str) -> NDArray[Any] | None:
     return found
 
 
+def band_names(canvas: Canvas, layer: str) -> tuple[str, ...]:
+    """What a layer's bands are called, by the first unit that has it; none where no unit has it."""
+    paths = (folder / f"{layer}.tif" for folder, *_ in canvas.units)
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return ()
+    with rasterio.open(path, driver="GTiff") as source:
+        return tuple(str(name) for name in source.descriptions)
+
+
 def _paint_over(spot: NDArray[Any], source: rasterio.DatasetReader, grid: dict[str, Any], fill: float) -> None:
     """A unit of any zone onto its spot by nearest value; units overlap there, and what one leaves out stays."""
     height, width = spot.shape[1:]

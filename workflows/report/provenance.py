@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.job import Job
+from pipeline.networks import networks_of
 from workflows.account import Account
-from workflows.plan import network_of
 from workflows.report.markup import table
 
 
@@ -28,18 +28,17 @@ def _job_rows(run: Path) -> Iterable[tuple[object, object]]:
         return
     job = Job.model_validate(told)
     yield "sensors", ", ".join(job.sensors)
-    yield "methods", ", ".join(job.methods)
+    yield "methods", ", ".join(job.maps)
     yield "flood window", " to ".join(str(day) for day in job.during)
     if job.before is not None:
         yield "before", " to ".join(str(day) for day in job.before)
     yield "pixel", f"{job.resolution:g} m"
-    folder = network_of(job)
-    if folder is not None:
-        contract = _read(folder / "contract.json")
-        training = contract.get("training", {})
-        yield "network", f"{contract.get('name')} version {contract.get('version')}, sha256 {contract.get('sha256')}"
-        yield "trained on", training.get("data", "–")
-        yield "training seeds", ", ".join(str(seed) for seed in training.get("seeds", ())) or "–"
+    for network in networks_of(job):
+        for contract in network.contracts:
+            who = network.map if network.rule is None else f"{network.map}, expert {contract.name}"
+            yield who, f"{contract.name} version {contract.version}, sha256 {contract.sha256}"
+            yield f"{who}, trained on", contract.training.data
+            yield f"{who}, seeds", ", ".join(str(seed) for seed in contract.training.seeds) or "–"
 
 
 def _findings(run: Path) -> str:

@@ -9,7 +9,7 @@ from harmonization.reasons import BLINDING
 from workflows.account import Account, SensorAccount
 from workflows.report.markup import paragraph, table
 from workflows.report.mosaic import Blindness
-from workflows.tables import SCORES, place_text, ratio_text
+from workflows.tables import SCORES, pairs_shown, place_text, ratio_text
 
 FEW = 0.0005
 """Share below which a reason is not worth a line."""
@@ -35,7 +35,7 @@ def scores(summary: Mapping[str, Any]) -> str:
 def _agreement(summary: Mapping[str, Any]) -> str:
     rows = [
         (pair, ratio_text(one["agreement"]), ratio_text(one["flood_iou"]), f"{one['pixels']:,}")
-        for pair, one in summary["agreement"].items()
+        for pair, one in pairs_shown(summary).items()
     ]
     if not rows:
         return ""
