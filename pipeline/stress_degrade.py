@@ -130,7 +130,7 @@ def wind(site: Site, least: float) -> Site:
 
     What wind adds to the mean is added with the speckle that each sample shows against the mean of now.
     """
-    rougher = np.fmax(site.wind, least)
+    rougher = np.where(_open(site), np.fmax(site.wind, np.float32(least)), site.wind)
     return site.changed({sensor: _roughened(one, site.wind, rougher) for sensor, one in _radars(site).items()})
 
 

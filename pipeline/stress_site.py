@@ -42,7 +42,7 @@ class Site:
     truth: NDArray[np.uint8]
     """(y, x) codes of `pipeline.classify`: dry, open-water flood, flooded vegetation, reference water."""
     wind: Float
-    """(y, x) m/s at the surface of open water, NaN elsewhere."""
+    """(y, x) m/s at the surface of water, NaN on land."""
     seed: int
     """Of what a stress draws."""
 
@@ -77,7 +77,7 @@ class Observed:
 def site_of(job: Job, science: Science, truth: Path, wind: Float, seed: int) -> Site:
     """Read the one unit of a job whose truth is a raster of class codes.
 
-    `wind`: (y, x) m/s over the unit's open water, NaN elsewhere. ValueError where the job has more units than one.
+    `wind`: (y, x) m/s over the unit's water, NaN on land. ValueError where the job has more units than one.
     """
     plan = make_plan(job)
     if len(plan.units) != 1:
