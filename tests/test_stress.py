@@ -227,7 +227,10 @@ def test_crossing_by_hand() -> None:
     assert crossing([0, 1, 2, 3], [0.9, 0.5, 0.9, 0.5], [0.7] * 4) == pytest.approx(2.5)
 
 
-@given(st.lists(st.floats(0.0, 1.0), min_size=2, max_size=8), st.lists(st.floats(0.0, 1.0), min_size=8, max_size=8))
+SCORE = st.integers(0, 100).map(lambda percent: percent / 100.0)
+
+
+@given(st.lists(SCORE, min_size=2, max_size=8), st.lists(SCORE, min_size=8, max_size=8))
 def test_from_the_crossing_on_the_other_is_as_good(network: list[float], other: list[float]) -> None:
     levels = list(map(float, range(len(network))))
     at = crossing(levels, network, other[: len(network)])
@@ -241,16 +244,20 @@ def test_from_the_crossing_on_the_other_is_as_good(network: list[float], other: 
 def test_the_verb_writes_tables_and_a_figure(tmp_path: Path, untrained: Path) -> None:
     tried = [replace(BY_NAME["haze"], levels=(0.0, 0.08))]
     stress([untrained], tmp_path, scenes=2, size=64, stresses=tried, device="cpu")
-    rows = list(csv.DictReader((tmp_path / "curves.csv").open(encoding="utf-8")))
+    rows = records(tmp_path / "curves.csv")
     assert {row["method"] for row in rows} >= {"ndwi", "radar_threshold", "physics", "tiny"}
     assert len(rows) == 2 * 7
-    crossings = list(csv.DictReader((tmp_path / "crossings.csv").open(encoding="utf-8")))
-    told = {(row["network"], row["other"]): row["level"] for row in crossings}
+    told = {(row["network"], row["other"]): row["level"] for row in records(tmp_path / "crossings.csv")}
     assert told["tiny", "physics"] == "from the start"
     page = (tmp_path / "stress.md").read_text(encoding="utf-8")
     assert "## haze (path reflectance)" in page
     assert "| haze | tiny | from the start |" in page
     assert (tmp_path / "stress.png").stat().st_size > 10_000
+
+
+def records(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_the_command_takes_one_folder_of_weights_or_several(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
