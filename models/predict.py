@@ -30,6 +30,7 @@ def predict(
     margin: int = 0,
     batch: int | None = None,
     precision: Precision = "float32",
+    window: int | None = None,
 ) -> Prediction:
     """Return log-odds of the contract's states against dry and their doubt, (S, y - 2 margin, x - 2 margin).
 
@@ -46,15 +47,21 @@ def predict(
         margin: pixels a side for which no output is wanted.
         batch: windows a batch; by default 1 on a CPU, 8 on CUDA.
         precision: "bfloat16" is faster and not the same within one count.
+        window: pixels a side of the cores, a multiple of the stride; by default the contract's. Another size spares
+            small arrays the padding, and is the same to rounding only.
 
     Raises:
         ContractMismatch: weights or channels are not those of the contract.
     """
     loaded = load(folder, device)
     inputs = inputs.only(loaded.contract.modalities)
-    core, halo = loaded.contract.window, loaded.contract.halo
+    core, halo = window or loaded.contract.window, loaded.contract.halo
     result = _untouched(inputs, loaded.contract)
-    corners = [corner for corner in _corners(loaded, inputs, origin, margin) if _seen(inputs, loaded.contract, *corner)]
+    corners = [
+        corner
+        for corner in _corners(loaded.contract, core, inputs, origin, margin)
+        if _seen(inputs, loaded.contract, core, *corner)
+    ]
     for group in _groups(corners, batch or _BATCH[loaded.device.type]):
         windows = [inputs.window(row - halo, column - halo, *(2 * [core + 2 * halo])) for row, column in group]
         tensors = stack([to_tensors(window, loaded.contract) for window in windows])
@@ -74,19 +81,20 @@ def _untouched(inputs: ModelInput, contract: Contract) -> list[Float]:
     return [physics, np.zeros_like(physics), np.zeros_like(physics), nothing]
 
 
-def _corners(loaded: Loaded, inputs: ModelInput, origin: tuple[int, int], margin: int) -> Iterator[tuple[int, int]]:
+def _corners(
+    contract: Contract, core: int, inputs: ModelInput, origin: tuple[int, int], margin: int
+) -> Iterator[tuple[int, int]]:
     """Upper-left pixels of the cores that cover all but the margin; the first may lie outside the array."""
-    contract = loaded.contract
     starts = [
-        range(margin - (first + margin) % contract.stride, size - margin, contract.window)
+        range(margin - (first + margin) % contract.stride, size - margin, core)
         for first, size in zip(origin, inputs.shape, strict=True)
     ]
     return ((row, column) for row in starts[0] for column in starts[1])
 
 
-def _seen(inputs: ModelInput, contract: Contract, row: int, column: int) -> bool:
+def _seen(inputs: ModelInput, contract: Contract, core: int, row: int, column: int) -> bool:
     """Whether any sensor is present in the core: elsewhere the physics stands, and nothing is to be run."""
-    rows, columns = (slice(max(first, 0), first + contract.window) for first in (row, column))
+    rows, columns = (slice(max(first, 0), first + core) for first in (row, column))
     return any(inputs.presence[name][rows, columns].any() for name in contract.sensors if name in inputs.modalities)
 
 

@@ -60,7 +60,7 @@ def by_ndwi(looks: Looks, threshold: float, shape: tuple[int, int]) -> MethodMap
     """McFeeters' rule: water where NDWI exceeds the threshold and the sky was clear."""
     index = optical_index(looks)
     if index is None:
-        return _silent(shape)
+        return silent(shape)
     observed = np.isfinite(index)
     return MethodMap(observed & (index > threshold), np.zeros(shape, np.bool_), observed, None)
 
@@ -124,6 +124,7 @@ def seen_by_any(looks: Looks, shape: tuple[int, ...]) -> Mask:
     return seen
 
 
-def _silent(shape: tuple[int, int]) -> MethodMap:
+def silent(shape: tuple[int, int]) -> MethodMap:
+    """The map of a method that has nothing to go by."""
     nothing = np.zeros(shape, np.bool_)
     return MethodMap(nothing, nothing, nothing, None)

@@ -189,6 +189,30 @@ def demo(
 app.command()(train)
 
 
+@app.command()
+def stress(
+    out: Out,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Checkpoint; the shipped early network if none is given."),
+    ] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[DIR]...", help="More checkpoints.")] = None,
+    scenes: Annotated[int, typer.Option(min=1, help="Simulated floods.")] = 5,
+    size: Annotated[int, typer.Option(min=64, max=512, help="Pixels a side of each.")] = 256,
+    rule: Annotated[list[str] | None, typer.Option(help="Of late fusion; all of them if none is given.")] = None,
+    device: On = Device.auto,
+) -> None:
+    """Make simulated floods worse step by step: how each method degrades, and where a rule overtakes a network."""
+    from models.contract import shipped
+    from pipeline.stress import RULES
+    from workflows.stress import stress as run_stress
+
+    folders = [*(weights or []), *(more or [])] or [shipped("early")]
+    with _progress() as say:
+        run_stress(folders, out, scenes=scenes, size=size, rules=rule or RULES, device=device.value, say=say)
+    typer.echo(f"{out / 'stress.md'}\n{out / 'stress.png'}")
+
+
 @catalog_app.command("ingest")
 def ingest(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Products on this disk.")],

@@ -39,13 +39,21 @@ tile: 512
 """
 
 
-def simulate(out: Path, size: int, seed: int, flood: bool = True, sentinel1: Sentinel1 = "rtc") -> Path:
+def simulate(
+    out: Path,
+    size: int,
+    seed: int,
+    flood: bool = True,
+    sentinel1: Sentinel1 = "rtc",
+    cloud_cover: float | None = None,
+) -> Path:
     """Simulate `size` × `size` pixels of 10 m and write catalog, truth, elevation, area and job into `out`.
 
     The catalog's path. The same size and seed give the same files. `sentinel1` "safe" writes Sentinel-1 as GRD
     products in radar geometry instead of terrain-corrected rasters, "safe-2017" those of a processor before IPF 2.9.
+    `cloud_cover`: share of the sky of the flood's optical look (None: the usual one).
     """
-    event = simulate_event(size, seed, flood)
+    event = simulate_event(size, seed, flood, cloud_cover)
     out.mkdir(parents=True, exist_ok=True)
     items = [
         _write_product(out, event, scene, seed, sentinel1 == "safe-2017")

@@ -48,7 +48,7 @@ class Event:
     """Six, by time."""
 
 
-def simulate_event(size: int, seed: int, flood: bool = True) -> Event:
+def simulate_event(size: int, seed: int, flood: bool = True, cloud_cover: float | None = None) -> Event:
     """Simulate an area of `size` x `size` cells of 10 m; the same `size` and `seed` give the same numbers.
 
     `flood` False keeps land and weather and leaves the river in its bed. The state is that of the peak in all
@@ -57,7 +57,12 @@ def simulate_event(size: int, seed: int, flood: bool = True) -> Event:
     if size < 32:
         raise ValueError(f"size is {size}: an event needs at least 32 cells a side")
     ground = make_ground(size, seed, flood)
-    scenes = tuple(observe(ground, window, time, seed) for observe, window, time in _PASSES)
+    scenes = tuple(
+        simulate_sentinel2(ground, window, time, seed, cloud_cover)
+        if observe is simulate_sentinel2 and window == "during"
+        else observe(ground, window, time, seed)
+        for observe, window, time in _PASSES
+    )
     surface = ground.elevation + ground.before.depth
     return Event(
         grid=ground.grid.padded(-MARGIN),
