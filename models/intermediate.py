@@ -45,7 +45,6 @@ def intermediate_contract(
     names = [*sensors, *(f"{sensor}{DATED}{number}" for number in range(1, looks + 1) for sensor in sensors), *CONTEXT]
     modalities = {name: _of_look(channels_of(sensor_of(name)), name) for name in names}
     masks = [channel.presence for channels in modalities.values() for channel in channels]
-    window = architecture.window if join == "attention" else 1
     contract = Contract(
         name=name or f"intermediate-{join}",
         strategy="intermediate",
@@ -53,9 +52,14 @@ def intermediate_contract(
         modalities=modalities,
         presence=tuple(dict.fromkeys([*modalities, *masks])),
         context=CONTEXT,
-        stride=window * 2**architecture.depth,
+        stride=least_stride(architecture),
     )
     return with_halo(contract, IntermediateFusion(contract))
+
+
+def least_stride(architecture: Architecture) -> int:
+    """Pixels between places where a tile may start: one deepest feature, or one window of them with attention."""
+    return 2**architecture.depth * (architecture.window if architecture.join == "attention" else 1)
 
 
 class IntermediateFusion(Network):
@@ -68,6 +72,11 @@ class IntermediateFusion(Network):
     def __init__(self, contract: Contract) -> None:
         super().__init__(contract)
         architecture = contract.architecture
+        if contract.stride % least_stride(architecture):
+            raise ValueError(
+                f"Network {contract.name!r} has stride {contract.stride}, but its tiles start at multiples of "
+                f"{least_stride(architecture)}: depth {architecture.depth}, windows of {architecture.window}."
+            )
         self.looks = {sensor: _looks(contract, sensor) for sensor in contract.sensors}
         self.masks = {name: _masks(contract, name) for name in contract.modalities}
         context = sum(len(contract.modalities[name]) + len(self.masks[name]) for name in contract.context)

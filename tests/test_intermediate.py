@@ -175,6 +175,8 @@ def test_what_cannot_be_is_refused_by_name():
     modalities = {**contract.modalities, "c_band@1": contract.modalities["c_band@1"][:2]}
     with pytest.raises(ValueError, match=r"'c_band@1' has the channels .* whose encoder it shares"):
         IntermediateFusion(contract.model_copy(update={"modalities": modalities}))
+    with pytest.raises(ValueError, match=r"stride 4, but its tiles start at multiples of 8"):
+        IntermediateFusion(contract.model_copy(update={"architecture": TINY.model_copy(update={"join": "attention"})}))
     with pytest.raises(ValueError, match="6 x 8 do not split into windows of 4"):
         AttentionJoin(1, 4, 4)(torch.zeros(1, 4, 6, 8), torch.ones(1, 1, 6, 8, dtype=torch.bool))
 
