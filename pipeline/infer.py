@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.output import Prediction
 
 _ONE_NETWORK = Lock()
-"""A network takes all cores, or the GPU, by itself: two at once would hold twice the memory."""
+"""A network takes all cores, or the GPU, by itself: two at once would wait for each other and hold both' memory."""
 
 
 def network_maps(

@@ -80,10 +80,12 @@ def test_again_means_nothing_is_done_twice(made: Path) -> None:
 
 
 def test_another_size_or_seed_is_refused(made: Path) -> None:
+    job = (made / "job.yaml").read_text()
     for size, seed in ((SIZE + 16, SEED), (SIZE, SEED + 1)):
         result = CliRunner().invoke(app, ["demo", "--out", str(made), "--size", str(size), "--seed", str(seed)])
         assert result.exit_code == 2
         assert f"holds a demo of size {SIZE} and seed {SEED}" in result.stderr
+        assert (made / "job.yaml").read_text() == job
 
 
 def test_a_catalog_of_someone_else_is_left_alone(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def demo(
     """
     watch = Stopwatch()
     with watch.timing("total"):
+        _require_same(out / "catalog", {"size": size, "seed": seed})
         job = _job(out, seed, methods, choice)
         with watch.timing("simulate"):
             _catalog(out, size, seed, say)
@@ -105,18 +106,19 @@ def rounded(seconds: dict[str, float]) -> dict[str, float]:
 def _catalog(out: Path, size: int, seed: int, say: Say) -> None:
     """The simulated catalog; one that is there already is kept, so that its scenes stay the same files."""
     folder = out / "catalog"
-    wanted = {"size": size, "seed": seed}
     if folder.exists():
-        _require_same(folder, wanted)
         say("simulate: found, of the same size and seed")
         return
     say(f"simulate: size {size}, seed {seed}")
     with appearing(folder) as draft:
         simulate(draft, size, seed)
-        write_json(draft / MADE_OF, wanted)
+        write_json(draft / MADE_OF, {"size": size, "seed": seed})
 
 
 def _require_same(folder: Path, wanted: dict[str, int]) -> None:
+    """RunError where a catalog is there that is not a demo's of this size and seed."""
+    if not folder.exists():
+        return
     try:
         found = json.loads((folder / MADE_OF).read_text(encoding="utf-8"))
     except (OSError, ValueError):
