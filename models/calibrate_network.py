@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +13,11 @@ from torch.utils.data import DataLoader
 
 from models.calibrate import Real, bounded, expected_calibration_error, fit_temperature, flood_probability
 from models.checkpoint import load, save
-from models.chips import ChipSet
 from models.contract import Contract
 from models.losses import IGNORE
 from models.network import Network
+from models.samples import ChipSet
+from models.sources import ChipSource
 
 PIXELS = 1000
 """Of a chip, drawn: neighbours say the same."""
@@ -39,7 +39,7 @@ class _Pixels(NamedTuple):
     truth: NDArray[np.uint8]
 
 
-def calibrate_network(folder: Path, chips: Sequence[Path], *, seed: int = 0, device: str = "auto") -> Calibration:
+def calibrate_network(folder: Path, chips: ChipSource, *, seed: int = 0, device: str = "auto") -> Calibration:
     """Fit the temperature of a checkpoint to held-out chips and write its contract anew; the weights stay.
 
     All its sensors count, and each one missing, as in its score. The temperature divides what the network aims at,
@@ -73,7 +73,7 @@ def _error(pixels: _Pixels) -> float:
     return expected_calibration_error(flood_probability(pixels.log_odds), pixels.truth > 0)
 
 
-def _sampled(network: Network, chips: Sequence[Path], seed: int, device: torch.device) -> _Pixels:
+def _sampled(network: Network, chips: ChipSource, seed: int, device: torch.device) -> _Pixels:
     """The same drawn pixels each time: of every chip with all sensors, then without each."""
     sensors = network.contract.sensors
     scenarios = [(), *((name,) for name in sensors)] if len(sensors) > 1 else [()]
@@ -82,7 +82,7 @@ def _sampled(network: Network, chips: Sequence[Path], seed: int, device: torch.d
 
 
 def _scenario(
-    network: Network, chips: Sequence[Path], hidden: tuple[str, ...], seed: int, device: torch.device
+    network: Network, chips: ChipSource, hidden: tuple[str, ...], seed: int, device: torch.device
 ) -> _Pixels:
     generator = np.random.default_rng(seed)
     rows = []

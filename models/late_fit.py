@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.chips import read_chip, split_by_group
 from models.contract import Training
 from models.late_checkpoint import expert_digest, experts_say, read_experts, rule_reach, save_late
 from models.late_learn import calibrate_rule, expert_errors, learn, nothing_learned
@@ -16,6 +15,7 @@ from models.late_rules import RULES
 from models.learned import Fitted, Learned
 from models.losses import IGNORE
 from models.opinions import Opinions, Real, joined
+from models.sources import ChipsUnfit, ChipSource, Subset, split_by_group
 
 PIXELS = 1000
 """Of a chip, drawn: neighbours say the same."""
@@ -23,7 +23,7 @@ PIXELS = 1000
 
 def fit_late(
     folder: Path,
-    chips: Sequence[Path],
+    chips: ChipSource,
     *,
     seed: int = 0,
     device: str = "auto",
@@ -44,7 +44,8 @@ def fit_late(
         report: takes a line a step.
 
     Raises:
-        ValueError: too few chips, or a state that they hardly hold.
+        ChipsUnfit: too few chips.
+        ValueError: a state that they hardly hold.
     """
     contracts = read_experts(folder)
     first = next(iter(contracts.values()))
@@ -67,7 +68,7 @@ def fit_late(
     return save_late(folder, Fitted(calibrated, fitted.stacks))
 
 
-def _calibrated(folder: Path, fitted: Fitted, chips: Sequence[Path], seed: int, device: str) -> Learned:
+def _calibrated(folder: Path, fitted: Fitted, chips: ChipSource, seed: int, device: str) -> Learned:
     """Fit the calibration of every rule, by how many experts are present."""
     learned, bound = fitted.learned, fitted.learned.bound_or_none
     aims: dict[str, list[Real]] = {rule: [] for rule in RULES}
@@ -89,32 +90,31 @@ def _calibrated(folder: Path, fitted: Fitted, chips: Sequence[Path], seed: int, 
 
 
 def _told(
-    folder: Path, learned: Learned, chips: Sequence[Path], seed: int, device: str
+    folder: Path, learned: Learned, chips: ChipSource, seed: int, device: str
 ) -> Iterator[tuple[Opinions, NDArray[np.uint8], NDArray[np.bool_]]]:
     """What the experts say of each chip, uncalibrated: with all sensors, then with each one missing.
 
     With the truth (y, x), and True at `PIXELS` drawn pixels that are observed and known.
     """
     bare = learned.model_copy(update={"calibration": {}})
-    for path in chips:
-        inputs, truth = read_chip(path)
+    for index, name_of_chip in enumerate(chips.names):
+        inputs, truth = chips.read(index)
         whole = experts_say(folder, bare, inputs, device)
         names = whole.names if len(whole.names) > 1 else ()
         for opinions in (whole, *(whole.without(name) for name in names)):
             usable = np.flatnonzero((opinions.count > 0) & (truth != IGNORE))
-            generator = np.random.default_rng((seed, *path.stem.encode()))
+            generator = np.random.default_rng((seed, *name_of_chip.encode()))
             chosen = np.zeros(truth.size, dtype=np.bool_)
             chosen[generator.permutation(usable)[:PIXELS]] = True
             yield opinions, truth, chosen.reshape(truth.shape)
 
 
-def _halves(chips: Sequence[Path], seed: int) -> tuple[list[Path], list[Path]]:
+def _halves(chips: ChipSource, seed: int) -> tuple[ChipSource, ChipSource]:
     """Half of the groups each; half of the chips each where all are of one group."""
     if len(chips) < 2:
-        raise ValueError(
+        raise ChipsUnfit(
             f"{len(chips)} held-out chips are too few: one to learn from and one to calibrate on at least."
         )
-    try:
+    if len(set(chips.groups)) > 1:
         return split_by_group(chips, 0.5, seed)
-    except ValueError:
-        return list(chips[::2]), list(chips[1::2])
+    return Subset(chips, range(0, len(chips), 2)), Subset(chips, range(1, len(chips), 2))

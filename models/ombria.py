@@ -223,7 +223,7 @@ def ombria_contract(
             "presence": tuple(names),
             "states": ("flood",),
             "form": "free",
-            "stride": 2**shape.depth,
+            "stride": (shape.window if join == "attention" else 1) * 2**shape.depth,
             "window": 256,
             "limits": LIMITS,
         }

@@ -50,7 +50,7 @@ def late_parts(monkeypatch):
     def fit_late(folder, chips, *, device="auto", report=print):
         calls.append(("late", folder.name, len(chips)))
 
-    for name, function in (("calibrate_network", calibrate_network), ("late_checkpoint", fit_late)):
+    for name, function in (("calibrate_network", calibrate_network), ("late_fit", fit_late)):
         module = ModuleType(f"models.{name}")
         setattr(module, function.__name__, function)
         monkeypatch.setitem(sys.modules, f"models.{name}", module)

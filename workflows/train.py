@@ -38,7 +38,7 @@ def train(plan: TrainingPlan, say: Say = print) -> list[FitResult]:
             say(f"{sensor}: the expert is there ({folder}); remove the folder to train it anew")
             continue
         found.append(_fit(plan, sensors, sensor, folder, learning, validation, say))
-    from models.late_checkpoint import fit_late  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from models.late_fit import fit_late
 
     fit_late(plan.out, validation, device=plan.device, report=say)
     return found
@@ -74,7 +74,7 @@ def _fit(
         device=plan.device,
         report=say,
     )
-    from models.calibrate_network import calibrate_network  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from models.calibrate_network import calibrate_network
 
     calibrated = calibrate_network(out, validation, seed=plan.recipe.seed, device=plan.device)
     say(f"temperature {calibrated.temperature:.3f}: calibration error {calibrated.before:.4f} → {calibrated.after:.4f}")

@@ -80,29 +80,25 @@ def _contract(
     strategy = "expert" if sensor is not None else plan.strategy
     join = (plan.join or "gated") if strategy == "intermediate" else None
     if "s1" in sensors or "s2" in sensors:
-        from models.ombria import ombria_contract  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        from models.ombria import ombria_contract
 
-        made: Contract = ombria_contract(strategy, join, sensor, architecture)
-        return made
+        return ombria_contract(strategy, join, sensor, architecture)
     if join is not None:
-        from models.intermediate import intermediate_contract  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        from models.intermediate import NARROW, intermediate_contract
 
-        changes = {} if architecture is None else {"architecture": architecture}
-        joined: Contract = intermediate_contract(join, sensors=sensors, **changes)
-        return joined
+        return intermediate_contract(join, architecture=architecture or NARROW, sensors=sensors)
     name = sensor or "early"
     return early_contract(name, architecture, sensors if sensor is None else (sensor,))
 
 
 def _ombria(plan: TrainingPlan, say: Say) -> ChipSource:
-    from models.ombria import OmbriaSource  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from models.ombria import OmbriaSource
 
-    source: ChipSource = OmbriaSource(plan.root, "train")
-    return source
+    return OmbriaSource(plan.root, "train")
 
 
 def _sen1floods11(plan: TrainingPlan, say: Say) -> ChipSource:
-    from pipeline.sen1floods11 import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    from pipeline.sen1floods11 import (
         write_sen1floods11_chips,
     )
 
