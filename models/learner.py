@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from models.contract import Contract
+from models.contract import Contract, ContractMismatch
 from models.device import computes_bfloat16
-from models.losses import Loss, loss_of
+from models.losses import Loss, Objective, loss_of
 from models.network import Network
 from models.networks import build
 from models.recipe import Recipe
@@ -61,7 +61,7 @@ class Learner:
         self.chips = ChipSet(train, contract, augmentation=recipe.augmentation, seed=recipe.seed)
         weights = None if recipe.flood_share is None else tilted_weights(flood_shares(train), recipe.flood_share)
         self.order = EpochOrder(len(train), recipe.seed, weights)
-        self.objective = recipe.objective_of(contract)
+        self.objective = _fitting(recipe.objective_of(contract), contract)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs)
         self.low_precision = recipe.precision == "bfloat16" or (
@@ -120,10 +120,12 @@ class Learner:
         self.network.train()
         sums: dict[str, float] = {}
         loader = DataLoader(self.chips, self.recipe.batch, sampler=self.order, drop_last=self._drops_last)
-        for sample in loader:
-            loss = self._step(sample)
-            for name, term in {"loss": loss.total, **loss.terms}.items():
-                sums[name] = sums.get(name, 0.0) + float(term.detach())
+        # One algorithm on a GPU, the same each time, so that an interrupted fit comes to the same weights there too.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            for sample in loader:
+                loss = self._step(sample)
+                for name, term in {"loss": loss.total, **loss.terms}.items():
+                    sums[name] = sums.get(name, 0.0) + float(term.detach())
         self.schedule.step()
         return {name: total / len(loader) for name, total in sums.items()}
 
@@ -149,6 +151,17 @@ class Learner:
 
     def _kept(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().clone() for name, value in self.average.network.state_dict().items()}
+
+
+def _fitting(objective: Objective, contract: Contract) -> Objective:
+    """The objective, refused where its weights are not those of dry and the states."""
+    states = ("dry", *contract.states)
+    if objective.weights and len(objective.weights) != len(states):
+        raise ContractMismatch(
+            f"The objective of {contract.name!r} has {len(objective.weights)} weights; give {len(states)}, of "
+            f"{', '.join(states)}, or none."
+        )
+    return objective
 
 
 def _flat(scores: Scores) -> dict[str, float]:

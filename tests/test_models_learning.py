@@ -414,7 +414,10 @@ def test_an_expert_learns_by_its_own_objective_in_low_precision(chips):
     assert all(value.dtype != torch.bfloat16 for value in learner.best_weights.values())
 
 
-def test_squares_must_fit_the_stride(chips, contract, tmp_path):
+def test_a_recipe_must_fit_the_contract(chips, contract, tmp_path):
+    recipe = Recipe(objective=Objective(weights=(1.0, 2.0)))
+    with pytest.raises(ContractMismatch, match="2 weights; give 3, of dry, open_water, flooded_vegetation"):
+        fit(FolderSource(chips), tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
     recipe = Recipe(augmentation=Augmentation(side=20))
     with pytest.raises(ContractMismatch, match="multiples of 8"):
         fit(FolderSource(chips), tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
