@@ -77,7 +77,7 @@ def fit(
 
     Raises:
         ContractMismatch: chips have other channels, or `out`.resume holds a fit of another recipe, contract or chips.
-        ValueError: one group only, and no validation chips.
+        ChipsUnfit: one group only and no validation chips, or no chips of the share of flood that the recipe wants.
     """
     began = time.monotonic()
     recipe, contract = recipe or Recipe(), contract or early_contract()

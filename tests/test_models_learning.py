@@ -30,7 +30,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def contract():
-    return early_contract()
+    return early_contract(architecture=Architecture(depth=2, decoder_channels=(24, 12)))
 
 
 def noisy_chip(seed: int) -> tuple[ModelInput, np.ndarray]:
@@ -418,8 +418,8 @@ def test_a_recipe_must_fit_the_contract(chips, contract, tmp_path):
     recipe = Recipe(objective=Objective(weights=(1.0, 2.0)))
     with pytest.raises(ContractMismatch, match="2 weights; give 3, of dry, open_water, flooded_vegetation"):
         fit(FolderSource(chips), tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
-    recipe = Recipe(augmentation=Augmentation(side=20))
-    with pytest.raises(ContractMismatch, match="multiples of 8"):
+    recipe = Recipe(augmentation=Augmentation(side=18))
+    with pytest.raises(ContractMismatch, match="multiples of 4"):
         fit(FolderSource(chips), tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
 
 

@@ -53,10 +53,13 @@ def _is_mistake(problem: Exception) -> bool:
     """Whether the message is meant for the user: what they gave, or where they let us write."""
     from catalogs.errors import CatalogError
     from models.contract import ContractMismatch
+    from models.sources import ChipsUnfit
     from pipeline.errors import PipelineError
 
-    known = isinstance(problem, CatalogError | PipelineError | ContractMismatch)
-    return known or (isinstance(problem, OSError) and problem.errno in DISK_TROUBLE)
+    known = isinstance(problem, CatalogError | PipelineError | ContractMismatch | ChipsUnfit)
+    # A file that is missed by one of us has a message and no number; one that the system misses has a number.
+    missed = isinstance(problem, FileNotFoundError) and problem.errno is None
+    return known or missed or (isinstance(problem, OSError) and problem.errno in DISK_TROUBLE)
 
 
 class Sentinel1(StrEnum):
