@@ -77,6 +77,8 @@ class Training(Record):
     seeds: tuple[int, ...] = ()
     epochs: int = 0
     commands: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
+    """Of dry and each state among the known pixels it learned from: the prior that its log-odds hold."""
 
 
 class Contract(Record):

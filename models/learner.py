@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from models.contract import Contract, ContractMismatch
 from models.device import computes_bfloat16
+from models.loss_terms import IGNORE
 from models.losses import Loss, Objective, loss_of
 from models.network import Network
 from models.networks import build
@@ -67,6 +68,8 @@ class Learner:
         self.low_precision = recipe.precision == "bfloat16" or (
             recipe.precision == "auto" and computes_bfloat16(device)
         )
+        self.pixels = torch.zeros(1 + len(contract.states), dtype=torch.float64)
+        """Seen so far, of dry and each state."""
         self.rows: list[Row] = []
         self.best_epoch, self.best_scores, self.best_mean = 0, Scores(), -1.0
         self.best_weights = self._kept()
@@ -86,6 +89,12 @@ class Learner:
             yield self.rows[-1]
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """Of dry and each state among the known pixels of the samples so far; empty before the first."""
+        total = float(self.pixels.sum())
+        return tuple((self.pixels / total).tolist()) if total else ()
+
+    @property
     def finished(self) -> bool:
         """Whether all epochs were run, or the score stood still for as long as the recipe waits."""
         last = len(self.rows) - 1
@@ -99,6 +108,7 @@ class Learner:
             "steps": self.average.steps,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "pixels": self.pixels,
             "rows": self.rows,
             "best": (self.best_epoch, self.best_scores, self.best_mean, self.best_weights),
         }
@@ -110,6 +120,7 @@ class Learner:
         self.average.steps = state["steps"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        self.pixels = state["pixels"].cpu()
         self.rows = list(state["rows"])
         self.best_epoch, self.best_scores, self.best_mean, self.best_weights = state["best"]
 
@@ -124,6 +135,7 @@ class Learner:
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             for sample in loader:
                 loss = self._step(sample)
+                self.pixels += torch.bincount(sample.truth[sample.truth != IGNORE], minlength=len(self.pixels))
                 for name, term in {"loss": loss.total, **loss.terms}.items():
                     sums[name] = sums.get(name, 0.0) + float(term.detach())
         self.schedule.step()

@@ -394,6 +394,9 @@ def test_a_fit_that_was_interrupted_ends_with_the_same_weights(chips, contract, 
     assert [line.partition(":")[0] for line in lines[1:]] == ["epoch 3/3"]
     assert "going on after epoch 2" in lines[0]
     assert resumed.contract.sha256 == whole.contract.sha256
+    assert resumed.contract.training.shares == whole.contract.training.shares
+    assert sum(whole.contract.training.shares) == pytest.approx(1)
+    assert whole.contract.training.shares[1] == pytest.approx(0.2, abs=0.04)  # as drawn, not as it lies there
     numbers = []
     for log in (whole.log, resumed.log):
         with log.open() as file:
