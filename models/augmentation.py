@@ -133,7 +133,7 @@ def jittered(inputs: ModelInput, strength: float, ranges: Ranges, generator: np.
         channels = inputs.channels[name]
         bent = values.astype(np.float32, copy=True)
         for plane, channel in zip(bent, channels, strict=True):
-            if channel in STRETCHED:
+            if channel in STRETCHED and channel in ranges[name]:
                 plane[...] = _bent(plane, ranges[name][channel], strength, generator)
         planes = dict(zip(channels, bent, strict=True))
         for index, (formula, one, other) in INDICES.items():

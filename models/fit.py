@@ -70,14 +70,14 @@ def fit(
         recipe: the numbers; its defaults where None.
         validation: chips; None takes a share of the groups of `train`.
         contract: what to build; None is `early_contract()`.
-        training: data, seeds and commands for the contract and the card; `epochs` is filled in.
+        training: data, seeds and commands for the contract and the card; `epochs` and `shares` are filled in.
         limits: text for the card.
         device: "auto", "cpu" or "cuda".
         report: takes one line an epoch.
 
     Raises:
         ContractMismatch: chips have other channels, or `out`.resume holds a fit of another recipe, contract or chips.
-        ValueError: one group only, and no validation chips.
+        ChipsUnfit: one group only and no validation chips, or no chips of the share of flood that the recipe wants.
     """
     began = time.monotonic()
     recipe, contract = recipe or Recipe(), contract or early_contract()
@@ -89,7 +89,7 @@ def fit(
     _run(learner, resume, out, report)
     learner.average.network.load_state_dict(learner.best_weights)
     record = (training or Training(data="chips", seeds=(recipe.seed,))).model_copy(
-        update={"epochs": learner.best_epoch}
+        update={"epochs": learner.best_epoch, "shares": learner.shares}
     )
     update = {"training": record, "scores": learner.best_scores, "limits": limits or contract.limits}
     saved = save(out, learner.average.network, contract.model_copy(update=update))

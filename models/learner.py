@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from models.contract import Contract
+from models.contract import Contract, ContractMismatch
 from models.device import computes_bfloat16
-from models.losses import Loss, loss_of
+from models.loss_terms import IGNORE
+from models.losses import Loss, Objective, loss_of
 from models.network import Network
 from models.networks import build
 from models.recipe import Recipe
@@ -61,12 +62,14 @@ class Learner:
         self.chips = ChipSet(train, contract, augmentation=recipe.augmentation, seed=recipe.seed)
         weights = None if recipe.flood_share is None else tilted_weights(flood_shares(train), recipe.flood_share)
         self.order = EpochOrder(len(train), recipe.seed, weights)
-        self.objective = recipe.objective_of(contract)
+        self.objective = _fitting(recipe.objective_of(contract), contract)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs)
         self.low_precision = recipe.precision == "bfloat16" or (
             recipe.precision == "auto" and computes_bfloat16(device)
         )
+        self.pixels = torch.zeros(1 + len(contract.states), dtype=torch.float64)
+        """Seen so far, of dry and each state."""
         self.rows: list[Row] = []
         self.best_epoch, self.best_scores, self.best_mean = 0, Scores(), -1.0
         self.best_weights = self._kept()
@@ -86,6 +89,12 @@ class Learner:
             yield self.rows[-1]
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """Of dry and each state among the known pixels of the samples so far; empty before the first."""
+        total = float(self.pixels.sum())
+        return tuple((self.pixels / total).tolist()) if total else ()
+
+    @property
     def finished(self) -> bool:
         """Whether all epochs were run, or the score stood still for as long as the recipe waits."""
         last = len(self.rows) - 1
@@ -99,6 +108,7 @@ class Learner:
             "steps": self.average.steps,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "pixels": self.pixels,
             "rows": self.rows,
             "best": (self.best_epoch, self.best_scores, self.best_mean, self.best_weights),
         }
@@ -110,6 +120,7 @@ class Learner:
         self.average.steps = state["steps"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        self.pixels = state["pixels"].cpu()
         self.rows = list(state["rows"])
         self.best_epoch, self.best_scores, self.best_mean, self.best_weights = state["best"]
 
@@ -120,10 +131,13 @@ class Learner:
         self.network.train()
         sums: dict[str, float] = {}
         loader = DataLoader(self.chips, self.recipe.batch, sampler=self.order, drop_last=self._drops_last)
-        for sample in loader:
-            loss = self._step(sample)
-            for name, term in {"loss": loss.total, **loss.terms}.items():
-                sums[name] = sums.get(name, 0.0) + float(term.detach())
+        # One algorithm on a GPU, the same each time, so that an interrupted fit comes to the same weights there too.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            for sample in loader:
+                loss = self._step(sample)
+                self.pixels += torch.bincount(sample.truth[sample.truth != IGNORE], minlength=len(self.pixels))
+                for name, term in {"loss": loss.total, **loss.terms}.items():
+                    sums[name] = sums.get(name, 0.0) + float(term.detach())
         self.schedule.step()
         return {name: total / len(loader) for name, total in sums.items()}
 
@@ -149,6 +163,17 @@ class Learner:
 
     def _kept(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().clone() for name, value in self.average.network.state_dict().items()}
+
+
+def _fitting(objective: Objective, contract: Contract) -> Objective:
+    """The objective, refused where its weights are not those of dry and the states."""
+    states = ("dry", *contract.states)
+    if objective.weights and len(objective.weights) != len(states):
+        raise ContractMismatch(
+            f"The objective of {contract.name!r} has {len(objective.weights)} weights; give {len(states)}, of "
+            f"{', '.join(states)}, or none."
+        )
+    return objective
 
 
 def _flat(scores: Scores) -> dict[str, float]:

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from torch.utils.data import Sampler
 
 from models.loss_terms import IGNORE
-from models.sources import ChipSource
+from models.sources import ChipSource, ChipsUnfit
 
 Real = NDArray[np.float64]
 _STEEPEST = 60.0
@@ -56,11 +56,11 @@ def tilted_weights(shares: Real, target: float) -> Real:
     pixels: what the network learns of whole scenes shifts too. Chips of unknown share are drawn as the average.
 
     Raises:
-        ValueError: no mixture of these chips has that share.
+        ChipsUnfit: no mixture of these chips has that share.
     """
     known = np.where(np.isnan(shares), np.nanmean(shares), shares)
     if not known.min() < target < known.max():
-        raise ValueError(
+        raise ChipsUnfit(
             f"A flood share of {target:g} was asked for, but the chips hold {known.min():.3g} to {known.max():.3g}: "
             "give a share between these, or none."
         )

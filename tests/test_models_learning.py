@@ -30,7 +30,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def contract():
-    return early_contract()
+    return early_contract(architecture=Architecture(depth=2, decoder_channels=(24, 12)))
 
 
 def noisy_chip(seed: int) -> tuple[ModelInput, np.ndarray]:
@@ -394,6 +394,9 @@ def test_a_fit_that_was_interrupted_ends_with_the_same_weights(chips, contract, 
     assert [line.partition(":")[0] for line in lines[1:]] == ["epoch 3/3"]
     assert "going on after epoch 2" in lines[0]
     assert resumed.contract.sha256 == whole.contract.sha256
+    assert resumed.contract.training.shares == whole.contract.training.shares
+    assert sum(whole.contract.training.shares) == pytest.approx(1)
+    assert whole.contract.training.shares[1] == pytest.approx(0.2, abs=0.04)  # as drawn, not as it lies there
     numbers = []
     for log in (whole.log, resumed.log):
         with log.open() as file:
@@ -414,9 +417,12 @@ def test_an_expert_learns_by_its_own_objective_in_low_precision(chips):
     assert all(value.dtype != torch.bfloat16 for value in learner.best_weights.values())
 
 
-def test_squares_must_fit_the_stride(chips, contract, tmp_path):
-    recipe = Recipe(augmentation=Augmentation(side=20))
-    with pytest.raises(ContractMismatch, match="multiples of 8"):
+def test_a_recipe_must_fit_the_contract(chips, contract, tmp_path):
+    recipe = Recipe(objective=Objective(weights=(1.0, 2.0)))
+    with pytest.raises(ContractMismatch, match="2 weights; give 3, of dry, open_water, flooded_vegetation"):
+        fit(FolderSource(chips), tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
+    recipe = Recipe(augmentation=Augmentation(side=18))
+    with pytest.raises(ContractMismatch, match="multiples of 4"):
         fit(FolderSource(chips), tmp_path / "a", recipe, contract=contract, device="cpu", report=quiet)
 
 

@@ -112,6 +112,9 @@ def test_the_chips_say_which_sensors_a_network_has(tmp_path):
     contract = contract_for(plan, ("c_band", "optical"), None)
     assert contract.sensors == ("c_band", "optical")
     assert (contract.strategy, contract.architecture.depth, contract.stride) == ("early", 2, 4)
+    other = plan.model_copy(update={"architecture": {**TINY, "encoder": "tu-resnet10"}})
+    with pytest.raises(JobError, match=r"no encoder is called 'tu-resnet10'; did you mean tu-resnet10t"):
+        contract_for(other, ("optical",), None)
     with pytest.raises(JobError, match="no 'l_band'"):
         contract_for(plan, ("c_band", "optical"), "l_band")
 
@@ -134,6 +137,10 @@ def test_train_on_a_folder_by_the_command(tmp_path, late_parts):
     wrong = CliRunner().invoke(app, ["train", "--out", str(out), "--root", str(chips), "--sensor", "optical"])
     assert wrong.exit_code == 2
     assert "--strategy expert" in wrong.output
+    empty = ["train", "--config", str(config), "--out", str(out), "--root", str(tmp_path)]
+    missing = CliRunner().invoke(app, empty)
+    assert missing.exit_code == 2
+    assert "No chips" in missing.output
 
 
 def test_late_trains_the_experts_that_are_missing(tmp_path, late_parts):

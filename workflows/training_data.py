@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 
 from models.contract import Architecture, Contract
 from models.early import SENSORS, early_contract
+from models.segmentation_library import segmentation_models
 from models.sources import ChipSource, FolderSource
 from pipeline.errors import JobError
 from pipeline.job import load_job
@@ -63,32 +65,45 @@ def contract_for(plan: TrainingPlan, sensors: tuple[str, ...], sensor: str | Non
     """Return the contract that a plan asks for; `sensor` makes it that of one expert.
 
     Raises:
-        JobError: the chips have no such sensor.
+        JobError: the chips have no such sensor, or the encoder is none, or looks too far.
     """
     if sensor is not None and sensor not in sensors:
         raise JobError(f"--sensor: the chips have no {sensor!r}; they have {', '.join(sensors)}")
-    contract = _contract(plan, sensors, sensor, None)
-    if not plan.architecture:
-        return contract
-    shape = Architecture.model_validate({**contract.architecture.model_dump(), **plan.architecture})
-    return _contract(plan, sensors, sensor, shape)
+    encoder = plan.architecture.get("encoder")
+    if encoder is not None:
+        _require_encoder(encoder)
+    try:
+        return _contract(plan, sensors, sensor)
+    except ValueError as problem:  # of the measured halo, or of the library's own checks
+        raise JobError(f"The architecture {plan.architecture} makes no network: {problem}") from problem
 
 
-def _contract(
-    plan: TrainingPlan, sensors: tuple[str, ...], sensor: str | None, architecture: Architecture | None
-) -> Contract:
+def _require_encoder(name: str) -> None:
+    import timm
+
+    known = [*segmentation_models().encoders.get_encoder_names(), *(f"tu-{model}" for model in timm.list_models())]
+    if name not in known:
+        near = get_close_matches(name, known, 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "segmentation-models-pytorch lists them in its docs"
+        raise JobError(f"--encoder: no encoder is called {name!r}; {hint}")
+
+
+def _contract(plan: TrainingPlan, sensors: tuple[str, ...], sensor: str | None) -> Contract:
     strategy = "expert" if sensor is not None else plan.strategy
     join = (plan.join or "gated") if strategy == "intermediate" else None
     if "s1" in sensors or "s2" in sensors:
-        from models.ombria import ombria_contract
+        from models.ombria import ARCHITECTURE, ombria_contract
 
-        return ombria_contract(strategy, join, sensor, architecture)
+        return ombria_contract(strategy, join, sensor, _shaped(ARCHITECTURE, plan))
     if join is not None:
         from models.intermediate import NARROW, intermediate_contract
 
-        return intermediate_contract(join, architecture=architecture or NARROW, sensors=sensors)
-    name = sensor or "early"
-    return early_contract(name, architecture, sensors if sensor is None else (sensor,))
+        return intermediate_contract(join, architecture=_shaped(NARROW, plan), sensors=sensors)
+    return early_contract(sensor or "early", _shaped(Architecture(), plan), (sensor,) if sensor else sensors)
+
+
+def _shaped(base: Architecture, plan: TrainingPlan) -> Architecture:
+    return Architecture.model_validate({**base.model_dump(), **plan.architecture})
 
 
 def _ombria(plan: TrainingPlan, say: Say) -> ChipSource:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from models.contract import Join, Record
+from models.contract import Architecture, Join, Record
 from models.recipe import Recipe
 from pipeline.errors import JobError
 from pipeline.yaml_lines import Lines, read_yaml
@@ -58,6 +58,7 @@ class TrainingPlan(Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingPlan:
+        Architecture.model_validate(self.architecture)
         if (self.sensor is not None) != (self.strategy == "expert"):
             raise ValueError(
                 f"strategy {self.strategy} with sensor {self.sensor}: give --sensor with --strategy expert, only there"
