@@ -12,6 +12,10 @@ from models.chips import Truth, chip_paths, read_chip
 from models.inputs import ModelInput
 
 
+class ChipsUnfit(ValueError):
+    """Chips that cannot be split or drawn as asked."""
+
+
 class ChipSource(Protocol):
     """Chips of one data set, in a fixed order."""
 
@@ -70,21 +74,22 @@ def split_by_group(source: ChipSource, share: float, seed: int) -> tuple[Subset,
     to `share` of all. A group that is wider than that stays in training.
 
     Raises:
-        ValueError: there is only one group.
+        ChipsUnfit: there is only one group.
     """
     members = _members(source)
     if len(members) < 2:
-        raise ValueError(
+        raise ChipsUnfit(
             f"All {len(source)} chips are of one group ({', '.join(members)}), so none can be held out; "
             "give validation chips of another place."
         )
     order = np.random.default_rng(seed).permutation(sorted(members)).tolist()
     target, held = share * len(source), set[int]()
     for group in order:
-        if abs(len(held) + len(members[group]) - target) < abs(len(held) - target):
+        more = len(held) + len(members[group])
+        if more < len(source) and abs(more - target) < abs(len(held) - target):
             held.update(members[group])
     if not held:
-        held.update(min((members[group] for group in order), key=len))
+        held.update(members[min(order, key=lambda group: len(members[group]))])
     return _halves(source, held)
 
 
@@ -95,11 +100,11 @@ def folds(source: ChipSource, count: int, seed: int) -> list[tuple[Subset, Subse
     and the largest groups lie in different ones; the seed decides among groups of one size.
 
     Raises:
-        ValueError: fewer groups than folds.
+        ChipsUnfit: fewer groups than folds.
     """
     members = _members(source)
     if count < 2 or len(members) < count:
-        raise ValueError(
+        raise ChipsUnfit(
             f"{count} folds were asked for, and there are {len(members)} groups ({', '.join(sorted(members)[:5])} …): "
             "ask for 2 folds or more, and no more than there are groups."
         )
@@ -119,7 +124,5 @@ def _members(source: ChipSource) -> dict[str, list[int]]:
 
 
 def _halves(source: ChipSource, held: set[int]) -> tuple[Subset, Subset]:
-    everything = range(len(source))
-    return Subset(source, [i for i in everything if i not in held]), Subset(
-        source, [i for i in everything if i in held]
-    )
+    rest = [index for index in range(len(source)) if index not in held]
+    return Subset(source, rest), Subset(source, sorted(held))
