@@ -109,8 +109,11 @@ class OmbriaSource:
 
     def _image(self, modality: str, number: int) -> Pixels | None:
         """(band, y, x) counts; None where there is no file."""
+        return _read(self._path(modality, number))
+
+    def _path(self, modality: str, number: int) -> Path:
         folder = DATES[modality.removeprefix(sensor_of(modality))]
-        return _read(_path(self.root, sensor_of(modality), self.split, folder, number))
+        return _path(self.root, sensor_of(modality), self.split, folder, number)
 
     def _truth(self, number: int, shape: tuple[int, ...]) -> Truth:
         for sensor in ("s2", "s1"):  # the same mask lies beside both
@@ -119,8 +122,18 @@ class OmbriaSource:
                 return np.asarray(mask[0] > 127, dtype=np.uint8)
         return np.full(shape, 255, dtype=np.uint8)
 
+    @cached_property
+    def _modalities(self) -> list[str]:
+        """Modalities that any chip of the split has."""
+        return [name for name in OMBRIA_CHANNELS if any(self._path(name, number).is_file() for number in self.numbers)]
+
     def _edges(self, number: int) -> dict[str, Float]:
-        images = [image for name in OMBRIA_CHANNELS if (image := self._image(name, number)) is not None]
+        found = {name: self._image(name, number) for name in self._modalities}
+        shape = next(image.shape[-2:] for image in found.values() if image is not None)
+        bands = {name: 1 if sensor_of(name) == "s1" else 3 for name in found}
+        images = [
+            np.zeros((bands[name], *shape), np.uint8) if image is None else image for name, image in found.items()
+        ]
         layers = np.concatenate(images).astype(np.float32)
         return {"top": layers[:, 0], "bottom": layers[:, -1], "left": layers[:, :, 0], "right": layers[:, :, -1]}
 

@@ -176,6 +176,14 @@ def test_listed_groups_count_and_foreign_chips_are_found_by_edges(root: Path, tm
     assert len(OmbriaSource(tmp_path / "data").groups) == 3, "400 is not listed: all are found by their edges"
 
 
+def test_groups_are_found_where_a_chip_lacks_a_sensor(tmp_path: Path) -> None:
+    wide = scene(7, SIDE, 2 * SIDE)
+    for number, columns in ((7, slice(None, SIDE)), (8, slice(SIDE, None))):
+        write_images(tmp_path, number, {key: pixels[:, columns] for key, pixels in wide.items()})
+    write_images(tmp_path, 9, {key: pixels for key, pixels in scene(9).items() if key.startswith("S1")})
+    assert OmbriaSource(tmp_path).groups == ["group0007", "group0007", "group0009"]
+
+
 @pytest.mark.parametrize(
     ("strategy", "sensor", "channels"), [("early", None, 16), ("expert", "s1", 4), ("expert", "s2", 12)]
 )

@@ -48,7 +48,9 @@ def evaluate(
     baseline: Annotated[Baseline | None, typer.Option(help="An answer without weights, in their place.")] = None,
     split: Annotated[str | None, typer.Option(help="Part of the data set, as its folders or lists name it.")] = None,
     rule: Annotated[str | None, typer.Option(help="How the experts of late fusion are joined.")] = None,
-    without: Annotated[list[str] | None, typer.Option(metavar="SENSOR", help="Hide a sensor; may be repeated.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="SENSOR", help="Hide a sensor: repeated, or several with commas.")
+    ] = None,
     tta: Annotated[bool, typer.Option("--tta", help="Average over eight turns and mirrors of each chip.")] = False,
     adapt_prior: Annotated[
         bool, typer.Option("--adapt-prior", help="Move the prior to what the answers of each group speak for.")
@@ -71,7 +73,7 @@ def evaluate(
         tta=tta,
     )
     shares = shares_of(weights or []) if adapt_prior else None
-    hidden = [sensor.lower() for sensor in without or []]
+    hidden = [sensor.strip().lower() for given in without or [] for sensor in given.split(",")]
     found = run_evaluation(source, answer, hidden, lambda line: typer.echo(line, err=True), shares)
     show_scores(found, console())
     if json_file is not None:
