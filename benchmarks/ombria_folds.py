@@ -96,10 +96,9 @@ class Told:
 
 def train_fold(fold: Fold, told: Told, out: Path, strategy: str, join: str | None, sensor: str | None) -> None:
     """Train one network of a fold by the settings of `overbank train --dataset ombria`; kept weights stay."""
+    from models.fit import fit
     from models.recipe import Recipe
     from workflows.training_plan import DEFAULTS, merged
-
-    from models.fit import fit
 
     if (out / CONTRACT).is_file():
         return

@@ -81,9 +81,7 @@ def _sampled(network: Network, chips: ChipSource, seed: int, device: torch.devic
     return _Pixels(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))
 
 
-def _scenario(
-    network: Network, chips: ChipSource, hidden: tuple[str, ...], seed: int, device: torch.device
-) -> _Pixels:
+def _scenario(network: Network, chips: ChipSource, hidden: tuple[str, ...], seed: int, device: torch.device) -> _Pixels:
     generator = np.random.default_rng(seed)
     rows = []
     with torch.inference_mode():

@@ -15,7 +15,7 @@ from models.late_rules import RULES
 from models.learned import Fitted, Learned
 from models.losses import IGNORE
 from models.opinions import Opinions, Real, joined
-from models.sources import ChipsUnfit, ChipSource, Subset, split_by_group
+from models.sources import ChipSource, ChipsUnfit, Subset, split_by_group
 
 PIXELS = 1000
 """Of a chip, drawn: neighbours say the same."""

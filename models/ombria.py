@@ -22,6 +22,7 @@ from models.chips import Truth
 from models.contract import DATED, Architecture, Channel, Contract, sensor_of
 from models.index_evidence import index_evidence
 from models.inputs import Float, Mask, ModelInput
+from models.intermediate import least_stride
 from models.networks import build
 from models.receptive import with_halo
 
@@ -236,7 +237,7 @@ def ombria_contract(
             "presence": tuple(names),
             "states": ("flood",),
             "form": "free",
-            "stride": (shape.window if join == "attention" else 1) * 2**shape.depth,
+            "stride": least_stride(shape),
             "window": 256,
             "limits": LIMITS,
         }

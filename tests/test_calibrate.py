@@ -29,6 +29,7 @@ from models.contract import Architecture, ContractMismatch
 from models.early import EarlyFusion, early_contract
 from models.inputs import CHANNELS, ModelInput
 from models.parts.residual import bounded_residual
+from models.sources import FolderSource
 
 
 def drawn(log_odds, generator):
@@ -168,7 +169,6 @@ def test_prior_weights_give_the_shares():
 def chips(tmp_path_factory):
     """One sensor whose evidence claims three times what it knows."""
     folder, names = tmp_path_factory.mktemp("chips"), ("optical", "terrain")
-    paths = []
     for number in range(6):
         generator = np.random.default_rng(number)
         honest = generator.normal(0, 1.5, (1, 32, 32))
@@ -178,10 +178,8 @@ def chips(tmp_path_factory):
         modalities = {name: generator.normal(0, 1, shape).astype("f4") for name, shape in shapes.items()}
         presence = {name: np.ones((32, 32), dtype=bool) for name in names}
         prior = np.zeros(2, dtype=np.float32)
-        path = folder / f"scene{number}_0.npz"
-        write_chip(path, ModelInput(modalities, presence, {"optical": parts}, prior), truth)
-        paths.append(path)
-    return paths
+        write_chip(folder / f"scene{number}_0.npz", ModelInput(modalities, presence, {"optical": parts}, prior), truth)
+    return FolderSource(folder)
 
 
 def test_a_network_that_claims_too_much_is_cooled(tmp_path, chips):

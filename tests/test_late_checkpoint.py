@@ -25,6 +25,7 @@ from models.late_rules import RULES, STACKS
 from models.learned import Fitted
 from models.output import Prediction
 from models.predict import predict
+from models.sources import FolderSource, Subset
 from models.stack import classifiers, evaluate, fit_stack
 from tests.test_late import opinions_about, unlearned
 
@@ -73,16 +74,15 @@ def few_pixels():
 @pytest.fixture(scope="module")
 def fitted_folder(few_pixels, tmp_path_factory):
     folder = tmp_path_factory.mktemp("late")
-    chips = []
     for number in range(6):
         path = folder / f"scene{number}_0.npz"
         write_chip(path, *scene(number))
-        chips.append(path)
     for seed, name in enumerate(SENSORS):
         save_expert(folder / "net", name, seed)
     lines = []
-    fit_late(folder / "net", chips, report=lines.append)
-    return folder / "net", chips, lines
+    source = FolderSource(folder)
+    fit_late(folder / "net", source, report=lines.append)
+    return folder / "net", source, lines
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def test_missing_and_damaged_files_are_refused(folder):
 
 def test_too_little_to_learn_from_is_said(fitted_folder, folder, tmp_path):
     with pytest.raises(ValueError, match="1 held-out chips are too few"):
-        fit_late(folder, fitted_folder[1][:1])
+        fit_late(folder, Subset(fitted_folder[1], [0]))
     generator = np.random.default_rng(0)
     opinions = opinions_about(np.zeros((16, 16), dtype=np.uint8), generator, 2)
     samples = [(opinions.at(np.ones((16, 16), dtype=bool)), np.zeros(256, dtype=np.uint8))]
