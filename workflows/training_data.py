@@ -79,9 +79,10 @@ def contract_for(plan: TrainingPlan, sensors: tuple[str, ...], sensor: str | Non
 
 
 def _require_encoder(name: str) -> None:
+    own = segmentation_models().encoders.get_encoder_names()  # first: it mends what the import of the next trips over
     import timm
 
-    known = [*segmentation_models().encoders.get_encoder_names(), *(f"tu-{model}" for model in timm.list_models())]
+    known = [*own, *(f"tu-{model}" for model in timm.list_models())]
     if name not in known:
         near = get_close_matches(name, known, 3)
         hint = f"did you mean {' or '.join(near)}?" if near else "segmentation-models-pytorch lists them in its docs"
