@@ -59,7 +59,8 @@ def intermediate_contract(
 
 def least_stride(architecture: Architecture) -> int:
     """Pixels between places where a tile may start: one deepest feature, or one window of them with attention."""
-    return 2**architecture.depth * (architecture.window if architecture.join == "attention" else 1)
+    window = architecture.window if architecture.join == "attention" else 1
+    return window << architecture.depth
 
 
 class IntermediateFusion(Network):
