@@ -107,10 +107,13 @@ class ModelInput:
         return replace(self, presence=presence)
 
     def only(self, modalities: Collection[str]) -> ModelInput:
-        """Return a copy without the other modalities; the physics is then that of these alone."""
+        """Return a copy without the other modalities and their presence; the physics is then that of these alone."""
+        left_out = tuple(name for name in self.modalities if name not in modalities)
+        hanging = tuple(f"{name}_" for name in left_out)
         return replace(
             self,
-            modalities={name: values for name, values in self.modalities.items() if name in modalities},
+            modalities={name: values for name, values in self.modalities.items() if name not in left_out},
+            presence={n: mask for n, mask in self.presence.items() if n not in left_out and not n.startswith(hanging)},
             parts={name: nats for name, nats in self.parts.items() if name in modalities},
         )
 

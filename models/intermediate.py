@@ -59,8 +59,8 @@ def intermediate_contract(
 
 def least_stride(architecture: Architecture) -> int:
     """Pixels between places where a tile may start: one deepest feature, or one window of them with attention."""
-    deepest: int = 2**architecture.depth
-    return deepest * (architecture.window if architecture.join == "attention" else 1)
+    window = architecture.window if architecture.join == "attention" else 1
+    return window << architecture.depth
 
 
 class IntermediateFusion(Network):

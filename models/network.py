@@ -51,8 +51,9 @@ class Network(nn.Module):
         members = gray_box(physics[:, None].expand_as(aim), aim, bound)
         seen = torch.stack([presence[name] for name in contract.sensors], dim=1)
         anywhere = seen.any(dim=1, keepdim=True)
-        log_odds = torch.where(anywhere, members.mean(dim=1), physics)
-        epistemic = members.var(dim=1, correction=0)
+        mean = members.mean(dim=1)
+        log_odds = torch.where(anywhere, mean, physics)
+        epistemic = (members - mean[:, None]).square().mean(dim=1)
         shares = equal_shares(seen) if trust is None else trust * anywhere
         return Output(log_odds, aleatoric, epistemic, shares)
 
