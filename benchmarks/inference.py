@@ -14,13 +14,9 @@ measured here too, as the best of the repeats: "matrix" is the share of that rat
 from __future__ import annotations
 
 import argparse
-import signal
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.processor import Device, exact, limit, measured, seconds
 from models.checkpoint import load
 from models.contract import SHIPPED, Contract, read_contract
 from models.device import choose_device
@@ -45,17 +42,6 @@ SPREAD = 2.0
 """Nats: deviation of the corrections of a network without a checkpoint."""
 TRAINING = (8, 128)
 """Chips a step and their side."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """The processor, and what it was measured to do."""
-
-    torch: torch.device
-    matrix: dict[torch.dtype, float]
-    """Multiplications and additions a second, of products of two matrices."""
-    bandwidth: float
-    """Bytes a second, read and written."""
 
 
 def contracts() -> Iterator[Contract]:
@@ -113,54 +99,6 @@ def network_of(contract: Contract, weights: dict[tuple[object, ...], Path]) -> t
     return network.requires_grad_(False), "seeded"
 
 
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def seconds(
-    task: Callable[[], object],
-    device: torch.device,
-    repeats: int,
-    of: Callable[[list[float]], float] = statistics.median,
-) -> float:
-    """Median of the repeats, or `of` them, after one that is not counted."""
-    task()
-    taken = []
-    for _ in range(repeats):
-        synchronize(device)
-        start = time.perf_counter()
-        task()
-        synchronize(device)
-        taken.append(time.perf_counter() - start)
-    return of(taken)
-
-
-def measured(device: torch.device, repeats: int) -> Device:
-    """Matrix rate and bandwidth of the device, by products and copies that are large for it."""
-    side, words = (8192, 2**28) if device.type == "cuda" else (2048, 2**25)
-    rates = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        one, two = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-        with exact():
-            rates[dtype] = 2.0 * side**3 / seconds(lambda a=one, b=two: a @ b, device, repeats, min)
-    source = torch.zeros(words, device=device)
-    target = torch.empty_like(source)
-    return Device(device, rates, 2.0 * 4.0 * words / seconds(lambda: target.copy_(source), device, repeats, min))
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Full float32 products, as `predict` takes them."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
-
-
 def in_rows(network: Network) -> Network:
     """The same with planes in rows (NCHW) instead of channels last."""
     plain = deepcopy(network).to(memory_format=torch.contiguous_format)
@@ -176,22 +114,6 @@ def in_rows(network: Network) -> Network:
 
 def half(device: torch.device) -> AbstractContextManager[None]:
     return torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-@contextmanager
-def limit(duration: int) -> Iterator[None]:
-    """TimeoutError after so many seconds."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"no result after {duration} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(duration)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def ways(network: Network, device: torch.device) -> Iterator[tuple[str, torch.dtype, nn.Module, bool]]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from catalogs.records import Sensor
-from models.contract import Contract, ContractMismatch, read_contract
+from models.contract import CONTRACT, Contract, ContractMismatch, read_contract
 from pipeline.classify import DRY, REFERENCE_WATER
 from pipeline.errors import PipelineError
 from pipeline.methods import (
+    Mask,
     MethodMap,
     by_ndwi,
     by_physics,
@@ -28,24 +29,22 @@ from pipeline.science import Science
 from pipeline.scores import Confusion, confusion
 from pipeline.stress_degrade import Stress
 from pipeline.stress_site import Observed, Site, observed
-from pipeline.weigh import SensorLook
+from pipeline.weigh import MODALITY, SensorLook
 
-Method = Callable[[Observed], MethodMap]
+SENSORS = tuple(dict.fromkeys(MODALITY.values()))
+"""Kinds of sensor, each of which has a physics of its own."""
 LATE = "late.json"
 """The file that makes a folder one of late fusion."""
-RULES = (
-    "mean",
-    "accuracy",
-    "vote",
-    "median",
-    "inverse-variance",
-    "minimum-variance",
-    "bayes",
-    "stack-logistic",
-    "stack-svm",
-    "stack-boosting",
-)
-"""Rules of late fusion."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to one or several maps of a site, by name: the rules of late fusion share their experts."""
+
+    names: tuple[str, ...]
+    run: Callable[[Observed], Mapping[str, MethodMap]]
+    learned: bool = False
+    """Whether it takes weights."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +71,45 @@ class Point:
         return (min(scores), max(scores)) if scores else None
 
 
-def methods(weights: Sequence[Path], science: Science, device: str, rules: Sequence[str] = RULES) -> dict[str, Method]:
-    """By name: the rules, physics of all sensors and of each, every network of `weights`, every late rule.
+def ways_of(weights: Sequence[Path], science: Science, device: str, rules: Sequence[str] = ()) -> tuple[Way, ...]:
+    """The rules, physics of all sensors and of each, every network of `weights`, and the late rules.
 
-    A folder with `late.json` stands for its experts and its rules. PipelineError where two have one name.
+    A folder with `late.json` stands for its experts and its `rules`: all that are known, where none is named.
+    PipelineError where two have one name.
     """
-    found: dict[str, Method] = {
-        "ndwi": lambda seen: by_ndwi(seen.looks, science.ndwi_threshold, seen.shape),
-        "radar_threshold": lambda seen: by_radar_threshold(seen.looks, seen.thresholds, seen.shape),
-        "physics": partial(physics_of, sensors=None),
-        **{f"physics of {name}": partial(physics_of, sensors=(name,)) for name in ("c_band", "l_band", "optical")},
-    }
+    found = [
+        _way("ndwi", lambda seen: by_ndwi(seen.looks, science.ndwi_threshold, seen.shape)),
+        _way("radar_threshold", lambda seen: by_radar_threshold(seen.looks, seen.thresholds, seen.shape)),
+        _way("physics", partial(physics_of, sensors=None)),
+        *(_way(f"physics of {name}", partial(physics_of, sensors=(name,))) for name in SENSORS),
+    ]
     for folder in weights:
-        for name, method in _of_folder(folder, device, rules).items():
-            if name in found:
-                raise PipelineError(f"{folder}: a second method is called {name!r}; rename one of the folders")
-            found[name] = method
-    return found
+        for way in _of_folder(folder, device, rules):
+            twice = {name for one in found for name in one.names} & set(way.names)
+            if twice:
+                raise PipelineError(f"{folder}: a second method is called {min(twice)!r}; rename one of the folders")
+            found.append(way)
+    return tuple(found)
 
 
-def _of_folder(folder: Path, device: str, rules: Sequence[str]) -> dict[str, Method]:
+def _way(name: str, run: Callable[[Observed], MethodMap], learned: bool = False) -> Way:
+    return Way((name,), lambda seen: {name: run(seen)}, learned)
+
+
+def _of_folder(folder: Path, device: str, rules: Sequence[str]) -> list[Way]:
     if not (folder / LATE).is_file():
-        return {folder.resolve().name: partial(network, folder=folder, contract=_states_of(folder), device=device)}
-    experts = sorted(path.parent for path in folder.glob("*/contract.json"))
-    alone = {
-        f"expert {path.name}": partial(network, folder=path, contract=_states_of(path), device=device)
-        for path in experts
-    }
-    joined = {f"late {rule}": partial(late, folder=folder, rule=rule, device=device) for rule in rules}
-    return {**alone, **joined}
+        return [_network_way(folder.resolve().name, folder, device)]
+    experts = sorted(path.parent for path in folder.glob(f"*/{CONTRACT}"))
+    alone = [_network_way(f"expert {path.name}", path, device) for path in experts]
+    asked = tuple(rules) or tuple(import_module("models.late_rules").RULES)
+    joined = Way(
+        tuple(f"late {rule}" for rule in asked), partial(late, folder=folder, rules=asked, device=device), True
+    )
+    return [*alone, joined]
+
+
+def _network_way(name: str, folder: Path, device: str) -> Way:
+    return _way(name, partial(network, folder=folder, contract=_states_of(folder), device=device), learned=True)
 
 
 def _states_of(folder: Path) -> Contract:
@@ -133,27 +142,24 @@ def network(seen: Observed, folder: Path, contract: Contract, device: str) -> Me
     return from_log_odds(found.log_odds, seen_by_any(looks, seen.shape))
 
 
-def late(seen: Observed, folder: Path, rule: str, device: str) -> MethodMap:
-    """Experts joined by one rule of late fusion."""
+def late(seen: Observed, folder: Path, rules: Sequence[str], device: str) -> dict[str, MethodMap]:
+    """Experts joined by the rules of late fusion."""
     if not seen.looks:
-        return silent(seen.shape)
-    asked = {
-        name: names
-        for path in folder.glob("*/contract.json")
-        for name, names in read_contract(path.parent).channel_names.items()
-    }
+        return {f"late {rule}": silent(seen.shape) for rule in rules}
+    contracts = [read_contract(path.parent) for path in folder.glob(f"*/{CONTRACT}")]
+    asked = {name: names for contract in contracts for name, names in contract.channel_names.items()}
+    inputs = network_input(seen.looks, seen.prior, seen.terrain, asked)
     predict_late = import_module("models.late_checkpoint").predict_late  # torch takes seconds to import
-    found = predict_late(folder, rule, network_input(seen.looks, seen.prior, seen.terrain, asked), device)
-    return from_log_odds(found.log_odds, seen_by_any(seen.looks, seen.shape))
+    told = seen_by_any(seen.looks, seen.shape)
+    found = predict_late(folder, rules, inputs, device)
+    return {f"late {rule}": from_log_odds(one.log_odds, told) for rule, one in found.items()}
 
 
 def _looks_of(seen: Observed, modalities: Sequence[str] | None) -> dict[Sensor, SensorLook]:
     return {name: look for name, look in seen.looks.items() if modalities is None or look.modality in modalities}
 
 
-def curves(
-    sites: Sequence[Site], stresses: Iterable[Stress], ways: Mapping[str, Method], science: Science
-) -> Iterator[Point]:
+def curves(sites: Sequence[Site], stresses: Iterable[Stress], ways: Sequence[Way], science: Science) -> Iterator[Point]:
     """Every method at every level of every stress, stress by stress; level 0 is computed once."""
     untouched = _scored([observed(site, science) for site in sites], sites, ways)
     for stress in stresses:
@@ -168,7 +174,7 @@ def curves(
 
 
 def _scored(
-    seen: Sequence[Observed], sites: Sequence[Site], ways: Mapping[str, Method]
+    seen: Sequence[Observed], sites: Sequence[Site], ways: Sequence[Way]
 ) -> dict[str, tuple[tuple[Confusion, ...], float]]:
     """By method, its counts on every site and the share of pixels of which it said anything."""
     judged = [
@@ -176,30 +182,41 @@ def _scored(
         for one, site in zip(seen, sites, strict=True)
     ]
     result = {}
-    for name, method in ways.items():
-        maps = [method(one) for one in seen]
-        triples = list(zip(maps, sites, judged, strict=True))
-        counts = tuple(
-            confusion((found.water | found.vegetation) & found.observed, site.truth != DRY, where)
-            for found, site, where in triples
-        )
-        told = sum(int((found.observed & where).sum()) for found, _, where in triples)
-        result[name] = counts, told / max(sum(int(where.sum()) for where in judged), 1)
+    for way in ways:
+        made = [way.run(one) for one in seen]
+        for name in way.names:
+            result[name] = _counted([maps[name] for maps in made], sites, judged)
     return result
 
 
-def crossing(levels: Sequence[float], network: Sequence[float], other: Sequence[float]) -> float | None:
-    """The level from which on `other` scores at least what `network` does, between levels by straight lines.
+def _counted(
+    maps: Sequence[MethodMap], sites: Sequence[Site], judged: Sequence[Mask]
+) -> tuple[tuple[Confusion, ...], float]:
+    triples = list(zip(maps, sites, judged, strict=True))
+    counts = tuple(
+        confusion((found.water | found.vegetation) & found.observed, site.truth != DRY, where)
+        for found, site, where in triples
+    )
+    told = sum(int((found.observed & where).sum()) for found, _, where in triples)
+    return counts, told / max(sum(int(where.sum()) for where in judged), 1)
 
-    The first level where it is so from the start; None: never within the levels. Only the last crossing counts as
-    overtaking for good: a curve that falls back behind has not overtaken.
+
+def leads(levels: Sequence[float], network: Sequence[float], other: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    """The stretches of level, from and to, in which `other` scores at least what `network` does.
+
+    Between levels by straight lines; a stretch that reaches the last level ends there.
     """
     lead = np.asarray(other, np.float64) - np.asarray(network, np.float64)
-    behind = np.flatnonzero(lead < 0.0)
-    if not behind.size:
-        return float(levels[0])
-    last = int(behind[-1])
-    if last == len(levels) - 1:
-        return None
-    share = -lead[last] / (lead[last + 1] - lead[last])
-    return float(levels[last] + share * (levels[last + 1] - levels[last]))
+    found: list[tuple[float, float]] = []
+    start = float(levels[0]) if lead[0] >= 0.0 else None
+    for index in range(1, len(levels)):
+        before, after = float(lead[index - 1]), float(lead[index])
+        if (before >= 0.0) == (after >= 0.0):
+            continue
+        place = float(levels[index - 1] + (levels[index] - levels[index - 1]) * before / (before - after))
+        if start is None:
+            start = place
+        else:
+            found.append((start, place))
+            start = None
+    return tuple(found) if start is None else (*found, (start, float(levels[-1])))

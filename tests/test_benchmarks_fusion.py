@@ -15,11 +15,10 @@ from benchmarks.inference import (
     counts_apart,
     in_rows,
     inputs_of,
-    limit,
     network_of,
-    seconds,
     traffic,
 )
+from benchmarks.processor import limit, seconds
 from benchmarks.uncertainty import auroc, calibration_error, dropout, ensemble, one_head
 from models.contract import Architecture, Contract
 from models.early import early_contract

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from typer.testing import CliRunner
 
+from benchmarks.inference import inputs_of, network_of
 from harmonization.bundle import Bundle, OpticalBundle, RadarBundle
 from harmonization.optical.indices import ndwi
 from harmonization.reasons import Reason
@@ -22,8 +26,10 @@ from harmonization.simulate.ground import make_ground
 from harmonization.simulate.optical import ENDMEMBERS
 from harmonization.simulate.radar import simulate_sentinel1
 from models.checkpoint import save
-from models.contract import Architecture
+from models.contract import Architecture, read_contract
 from models.early import EarlyFusion, early_contract
+from models.inputs import CHANNELS, ModelInput
+from models.predict import predict
 from pipeline.clock import StageClock
 from pipeline.errors import PipelineError
 from pipeline.job import load_job
@@ -31,7 +37,7 @@ from pipeline.observe import observe
 from pipeline.plan import make_plan
 from pipeline.prepare import prepare
 from pipeline.science import load_science
-from pipeline.stress import crossing, curves, methods
+from pipeline.stress import curves, leads, ways_of
 from pipeline.stress_degrade import STRESSES
 from pipeline.stress_site import Site, observed
 from workflows import stress as workflow
@@ -195,7 +201,7 @@ def test_wind_is_what_the_simulator_makes_of_the_same_wind(site: Site) -> None:
 
 
 def test_an_untrained_network_is_physics_at_every_level(site: Site, untrained: Path) -> None:
-    ways = methods([untrained], SCIENCE, "cpu")
+    ways = ways_of([untrained], SCIENCE, "cpu")
     tried = [replace(BY_NAME[name], levels=(0.0, level)) for name, level in (("cloud", 0.7), ("missing sensors", 0.5))]
     points = {(one.stress, one.level, one.method): one for one in curves([site], tried, ways, SCIENCE)}
     for one in tried:
@@ -208,50 +214,82 @@ def test_an_untrained_network_is_physics_at_every_level(site: Site, untrained: P
     assert points["cloud", 0.0, "physics of c_band"].answered == 1.0
 
 
+def test_a_smaller_window_gives_the_same_map(untrained: Path) -> None:
+    trained = untrained.parent / "trained"
+    contract = read_contract(untrained)
+    save(trained, network_of(contract, {})[0], contract)
+    drawn = inputs_of(contract, 1, 64)
+    modalities = {name: values[0].numpy() for name, values in drawn.modalities.items()}
+    presence = {name: mask[0].numpy() for name, mask in drawn.presence.items()}
+    inputs = ModelInput(modalities, presence, {}, drawn.physics[0].numpy())
+    whole, cut = (predict(trained, inputs, "cpu", window=window) for window in (None, 32))
+    assert np.abs(whole.log_odds - inputs.physics).max() > 0.5
+    np.testing.assert_allclose(cut.log_odds, whole.log_odds, atol=1e-4)
+
+
 def test_where_no_sensor_is_left_there_is_nothing_to_score(site: Site) -> None:
     tried = [replace(BY_NAME["missing sensors"], levels=(1.0,))]
-    for point in curves([site], tried, methods([], SCIENCE, "cpu"), SCIENCE):
+    for point in curves([site], tried, ways_of([], SCIENCE, "cpu"), SCIENCE):
         assert point.flood_iou is None
         assert point.answered == 0.0
 
 
 def test_two_methods_of_one_name_are_refused(untrained: Path) -> None:
     with pytest.raises(PipelineError, match="second method is called 'tiny'; rename"):
-        methods([untrained, untrained], SCIENCE, "cpu")
+        ways_of([untrained, untrained], SCIENCE, "cpu")
 
 
-def test_crossing_by_hand() -> None:
-    assert crossing([0, 1, 2], [0.9, 0.8, 0.4], [0.6, 0.6, 0.6]) == pytest.approx(1.5)
-    assert crossing([0, 1, 2], [0.9, 0.8, 0.7], [0.6, 0.6, 0.6]) is None
-    assert crossing([0, 1, 2], [0.5, 0.4, 0.3], [0.6, 0.6, 0.6]) == 0.0
-    assert crossing([0, 1, 2, 3], [0.9, 0.5, 0.9, 0.5], [0.7] * 4) == pytest.approx(2.5)
+def test_leads_by_hand() -> None:
+    assert leads([0, 1, 2], [0.9, 0.8, 0.4], [0.6, 0.6, 0.6]) == ((pytest.approx(1.5), 2.0),)
+    assert leads([0, 1, 2], [0.9, 0.8, 0.7], [0.6, 0.6, 0.6]) == ()
+    assert leads([0, 1, 2], [0.5, 0.4, 0.3], [0.6, 0.6, 0.6]) == ((0.0, 2.0),)
+    assert leads([0, 1, 2], [0.9, 0.5, 0.9], [0.7] * 3) == ((pytest.approx(0.5), pytest.approx(1.5)),)
 
 
 SCORE = st.integers(0, 100).map(lambda percent: percent / 100.0)
 
 
 @given(st.lists(SCORE, min_size=2, max_size=8), st.lists(SCORE, min_size=8, max_size=8))
-def test_from_the_crossing_on_the_other_is_as_good(network: list[float], other: list[float]) -> None:
+def test_in_a_lead_the_other_is_as_good_and_nowhere_else(network: list[float], other: list[float]) -> None:
     levels = list(map(float, range(len(network))))
-    at = crossing(levels, network, other[: len(network)])
+    found = leads(levels, network, other[: len(network)])
     for level, one, two in zip(levels, network, other, strict=False):
-        if at is not None and level >= at:
-            assert two >= one
-    if at is None:
-        assert other[len(network) - 1] < network[-1]
+        assert any(start <= level <= end for start, end in found) == (two >= one)
+
+
+def test_late_rules_share_one_run_of_their_experts(
+    site: Site, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(untrained, tmp_path / "late" / "c_band")
+    (tmp_path / "late" / "late.json").write_text("{}", encoding="utf-8")
+    runs: list[tuple[str, ...]] = []
+
+    def predict_late(folder: Path, rules: tuple[str, ...], inputs: ModelInput, device: str) -> dict[str, Any]:
+        runs.append(rules)
+        assert inputs.channels["c_band"] == CHANNELS["c_band"]
+        return {rule: SimpleNamespace(log_odds=inputs.physics) for rule in rules}
+
+    monkeypatch.setitem(sys.modules, "models.late_checkpoint", SimpleNamespace(predict_late=predict_late))
+    monkeypatch.setitem(sys.modules, "models.late_rules", SimpleNamespace(RULES={"mean": None, "median": None}))
+    tried = [replace(BY_NAME["cloud"], levels=(0.0,))]
+    ways = ways_of([tmp_path / "late"], SCIENCE, "cpu")
+    points = {one.method: one for one in curves([site], tried, ways, SCIENCE)}
+    assert runs == [("mean", "median")]
+    assert points["late mean"].counts == points["late median"].counts == points["physics"].counts
+    assert "expert c_band" in points
 
 
 def test_the_verb_writes_tables_and_a_figure(tmp_path: Path, untrained: Path) -> None:
     tried = [replace(BY_NAME["haze"], levels=(0.0, 0.08))]
-    stress([untrained], tmp_path, scenes=2, size=64, stresses=tried, device="cpu")
+    stress([untrained], tmp_path, scenes=1, size=64, stresses=tried, device="cpu")
     rows = records(tmp_path / "curves.csv")
     assert {row["method"] for row in rows} >= {"ndwi", "radar_threshold", "physics", "tiny"}
     assert len(rows) == 2 * 7
-    told = {(row["network"], row["other"]): row["level"] for row in records(tmp_path / "crossings.csv")}
-    assert told["tiny", "physics"] == "from the start"
+    told = {(row["network"], row["other"]): row["as_good"] for row in records(tmp_path / "crossings.csv")}
+    assert told["tiny", "physics"] == "always"
     page = (tmp_path / "stress.md").read_text(encoding="utf-8")
     assert "## haze (path reflectance)" in page
-    assert "| haze | tiny | from the start |" in page
+    assert "| haze | tiny | always |" in page
     assert (tmp_path / "stress.png").stat().st_size > 10_000
 
 

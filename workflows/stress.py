@@ -11,7 +11,7 @@ import numpy as np
 from harmonization.simulate.ground import make_ground
 from pipeline.job import load_job
 from pipeline.science import Science, load_science
-from pipeline.stress import RULES, Point, curves, methods
+from pipeline.stress import Point, curves, ways_of
 from pipeline.stress_degrade import STRESSES, Stress
 from pipeline.stress_site import Site, site_of
 from workflows.simulate import TRUTH, job_text, simulate
@@ -30,7 +30,7 @@ def stress(
     size: int = 256,
     first_seed: int = FIRST_SEED,
     stresses: Sequence[Stress] = STRESSES,
-    rules: Sequence[str] = RULES,
+    rules: Sequence[str] = (),
     device: str = "auto",
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Point]:
@@ -42,12 +42,12 @@ def stress(
         scenes: simulated floods, seeds from `first_seed` on.
         size: pixels of 10 m a side.
         stresses: those that are tried.
-        rules: of late fusion.
+        rules: of late fusion; none is all of them.
         device: where networks run.
         say: takes a line of progress.
     """
     science = load_science("2026-11")
-    ways = methods(weights, science, device, rules)
+    ways = ways_of(weights, science, device, rules)
     sites = []
     for seed in range(first_seed, first_seed + scenes):
         say(f"simulate: seed {seed}")
@@ -59,15 +59,11 @@ def stress(
         points.append(point)
     out.mkdir(parents=True, exist_ok=True)
     write_points(out / "curves.csv", points)
-    networks = [name for name in ways if not _without_weights(name)]
+    networks = [name for way in ways if way.learned for name in way.names]
     write_crossings(out / "crossings.csv", points, networks)
     write_report(out / "stress.md", points, stresses, networks, scenes, size)
     draw_curves(out / "stress.png", points, stresses, networks)
     return points
-
-
-def _without_weights(name: str) -> bool:
-    return name in ("ndwi", "radar_threshold", "physics") or name.startswith("physics of ")
 
 
 def simulated_site(seed: int, size: int, science: Science) -> Site:

@@ -6,11 +6,10 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.stress import Point, crossing
+from pipeline.stress import Point, leads
 from pipeline.stress_degrade import Stress
 
-NEVER = "never"
-FROM_THE_START = "from the start"
+NEVER, ALWAYS = "never", "always"
 
 
 def write_points(path: Path, points: Sequence[Point]) -> None:
@@ -25,10 +24,10 @@ def write_points(path: Path, points: Sequence[Point]) -> None:
 
 
 def write_crossings(path: Path, points: Sequence[Point], networks: Sequence[str]) -> None:
-    """One row a network, what needs no weights, and stress: from which level on the latter is as good."""
+    """One row a network, what needs no weights, and stress: at which levels the latter is as good."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("stress", "network", "other", "level"))
+        writer.writerow(("stress", "network", "other", "as_good"))
         writer.writerows(_crossings(points, networks))
 
 
@@ -71,12 +70,12 @@ def _curves(points: Sequence[Point], stress: Stress) -> Iterator[str]:
 
 
 def _when(points: Sequence[Point], stresses: Sequence[Stress], networks: Sequence[str]) -> Iterator[str]:
-    """From which level on something without weights is as good as each network."""
+    """At which levels something without weights is as good as each network."""
     if not networks:
         yield "No weights were given, so there is no network to overtake."
         return
     others = ("physics", "ndwi", "radar_threshold")
-    yield "| stress | network | " + " | ".join(f"as good from: {name}" for name in others) + " |"
+    yield "| stress | network | " + " | ".join(f"{name} is as good" for name in others) + " |"
     yield "|---" * (len(others) + 2) + "|"
     told = {(stress, network, other): level for stress, network, other, level in _crossings(points, networks)}
     for stress in stresses:
@@ -92,13 +91,15 @@ def _crossings(points: Sequence[Point], networks: Sequence[str]) -> Iterator[tup
             for other in found:
                 if other not in networks:
                     levels, values = found[network]
-                    yield stress, network, other, _told(levels, crossing(levels, values, found[other][1]))
+                    yield stress, network, other, _told(levels, leads(levels, values, found[other][1]))
 
 
-def _told(levels: Sequence[float], level: float | None) -> str:
-    if level is None:
-        return NEVER
-    return FROM_THE_START if level == levels[0] else f"{level:.3g}"
+def _told(levels: Sequence[float], stretches: Sequence[tuple[float, float]]) -> str:
+    """Where the other leads: "never", "always", or stretches of level; one without an end lasts to the last level."""
+    if stretches == ((levels[0], levels[-1]),):
+        return ALWAYS
+    said = [f"from {start:.3g}" if end == levels[-1] else f"{start:.3g} to {end:.3g}" for start, end in stretches]
+    return ", ".join(said) or NEVER
 
 
 def _number(value: float | None) -> str:
