@@ -26,11 +26,11 @@ def _summary(contract: Contract, size: int) -> str:
     options = (f"{name} {value}" for name, value in architecture.encoder_options.items())
     encoder = ", ".join([architecture.encoder, *options])
     exact = "equal" if contract.tiling_exact else "do not equal"
+    moved = f"moved by at most {contract.bound:.4g} nats" if contract.form == "bounded" else "with no bound"
     return (
         f"{_strategy(contract)} by a U-Net ({encoder}, "
         f"depth {architecture.depth}, decoder {decoder}, {size} parameters) that corrects the "
-        f"physics: log-odds of {' and '.join(contract.states)} against dry, moved by at most "
-        f"{contract.bound:.4g} nats.\n\n"
+        f"physics: log-odds of {' and '.join(contract.states)} against dry, {moved}.\n\n"
         f"Tiles with a halo of {contract.halo} pixels {exact} whole-image inference. "
         f"Weights: sha256 {contract.sha256}."
     )

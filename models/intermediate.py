@@ -100,7 +100,7 @@ class IntermediateFusion(Network):
 
         An earlier look counts for its sensor's features; the shares are of those that look at a pixel now.
         """
-        pyramids = [self._encoded(sensor, modalities, presence) for sensor in self.looks]
+        pyramids = [self.encoded(sensor, modalities, presence) for sensor in self.looks]
         joined, shares = [], []
         for join, *maps in zip(self.joins, *pyramids, strict=True):
             planes = torch.cat([features for features, _ in maps], dim=1)
@@ -112,9 +112,10 @@ class IntermediateFusion(Network):
         full = joined[0].new_empty((len(now), 0, *now.shape[-2:]))
         return self.decoder([full, *joined]), at_pixels(shares, now) if shares else None
 
-    def _encoded(
+    def encoded(
         self, sensor: str, modalities: dict[str, Tensor], presence: dict[str, Tensor]
     ) -> list[tuple[Tensor, Tensor]]:
+        """Features (B, F, h, w) of a sensor at every scale, the finest first, and where it was present, (B, h, w)."""
         context = [self._planes(name, modalities, presence) for name in self.contract.context]
         looks = self.looks[sensor]
         images = [torch.cat([self._planes(look, modalities, presence), *context], dim=1) for look in looks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -33,19 +33,22 @@ def fuse(rule: str, opinions: Opinions, fitted: Fitted | None = None, bound: flo
     if fitted is not None:
         opinions = opinions.ordered(fitted.learned.experts)
         bound = fitted.learned.bound_or_none
-    table = fitted.learned.rule_calibration.get(rule) if fitted else None
+    table = fitted.learned.rule_calibration.get(rule, {}) if fitted else {}
     fused = chosen(opinions, fitted)
-    heat, shift = calibration_by_count(table, opinions)
+    heat, shift = calibration_of(table, opinions)
     aim = opinions.prior + shift + (fused.log_odds - opinions.prior) / heat
     return _prediction(opinions, fused, aim, heat, bound)
 
 
-def calibration_by_count(table: Sequence[Affine] | None, opinions: Opinions) -> tuple[Real, Real]:
-    """Temperature (...) and shift (S, ...) by how many experts are present: none where `table` is None."""
-    neutral = Affine(shift=(0.0,) * len(opinions.prior))
-    rows = [neutral, *(table or [neutral] * len(opinions.names))]
-    heat = np.array([row.temperature for row in rows])[opinions.count]
-    return heat, np.array([row.shift for row in rows]).T[:, opinions.count]
+def calibration_of(table: Mapping[str, Affine], opinions: Opinions) -> tuple[Real, Real]:
+    """Temperature (...) and shift (S, ...) by the experts that are present; 1 and 0 where the table has none."""
+    heat, shift = np.ones(opinions.count.shape), np.zeros_like(opinions.prior)
+    for pattern, here in opinions.patterns():
+        found = table.get(opinions.heard(pattern))
+        if found is not None:
+            heat[here] = found.temperature
+            shift[:, here] = np.array(found.shift)[:, None]
+    return heat, shift
 
 
 def _prediction(opinions: Opinions, fused: Fused, aim: Real, heat: Real, bound: float | None) -> Prediction:

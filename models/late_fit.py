@@ -69,7 +69,7 @@ def fit_late(
 
 
 def _calibrated(folder: Path, fitted: Fitted, chips: ChipSource, seed: int, device: str) -> Learned:
-    """Fit the calibration of every rule, by how many experts are present."""
+    """Fit the calibration of every rule, by the experts that are present."""
     learned, bound = fitted.learned, fitted.learned.bound_or_none
     aims: dict[str, list[Real]] = {rule: [] for rule in RULES}
     samples = []

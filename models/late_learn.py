@@ -18,7 +18,7 @@ from models.calibrate import (
     flood_probability,
     negative_log_likelihood,
 )
-from models.late import calibration_by_count
+from models.late import calibration_of
 from models.late_gate import likelihood_ratios, per_expert, summed
 from models.late_rules import STACKS
 from models.learned import Arrays, Fitted, Learned, Matrix
@@ -155,22 +155,21 @@ def _stacks(kind: str, opinions: Opinions, truth: NDArray[np.uint8], seed: int) 
 
 def calibrate_rule(
     aim: Real, opinions: Opinions, truth: NDArray[np.uint8], bound: float | None
-) -> tuple[tuple[Affine, ...], dict[str, float]]:
-    """Calibrations of a rule by how many experts are present, and the calibration error before and after.
+) -> tuple[dict[str, Affine], dict[str, float]]:
+    """Calibrations of a rule by the experts that are present, and the calibration error before and after.
 
-    A single expert comes calibrated and is left as it is. The bound is applied after the calibration, as in `fuse`.
+    A single expert comes calibrated and is left as it is; so is a combination that hardly occurs. The bound is applied
+    after the calibration, as in `fuse`.
     """
-    neutral = Affine(shift=(0.0,) * len(aim))
-    prior, physics, found = opinions.prior, opinions.physics, [neutral]
-    for count in range(2, len(opinions.names) + 1):
-        some = opinions.count == count
-        few = some.sum() < LEAST_PIXELS
-        numbers = prior[:, some], (aim - prior)[:, some], truth[some], physics[:, some]
-        found.append(neutral if few else fit_affine(*numbers, bound))
-    heat, shift = calibration_by_count(found, opinions)
+    prior, physics, found = opinions.prior, opinions.physics, {}
+    for pattern, here in opinions.patterns():
+        if pattern.sum() > 1 and here.sum() >= LEAST_PIXELS:
+            numbers = prior[:, here], (aim - prior)[:, here], truth[here], physics[:, here]
+            found[opinions.heard(pattern)] = fit_affine(*numbers, bound)
+    heat, shift = calibration_of(found, opinions)
     made = (bounded(physics, one, bound) for one in (aim, prior + shift + (aim - prior) / heat))
     errors = [expected_calibration_error(flood_probability(one), truth > 0) for one in made]
-    return tuple(found), {"before": errors[0], "after": errors[1]}
+    return found, {"before": errors[0], "after": errors[1]}
 
 
 def expert_errors(

@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 from harmonization.evidence import combine, state_probabilities
 from models.late_gate import gate
 from models.learned import Fitted
-from models.opinions import Fused, Mask, Opinions, Real
+from models.opinions import Fused, Opinions, Real
 from models.stack import stacked
 
 LEAST_ACCURACY, MOST_ACCURACY = 0.51, 0.999
@@ -80,7 +80,7 @@ def minimum_variance(opinions: Opinions, fitted: Fitted | None) -> Fused:
     """
     moments = np.array(_needed(fitted, "minimum-variance").learned.error_moments)  # (S, M, M)
     weights = np.zeros_like(opinions.log_odds)
-    for pattern, here in _patterns(opinions.presence):
+    for pattern, here in opinions.patterns():
         for state, moment in enumerate(moments):
             weights[:, state, here] = least_variance_weights(moment, pattern)[:, None]
     pooled = (weights * expit(opinions.log_odds)).sum(axis=0)
@@ -193,13 +193,6 @@ def _log_odds(probabilities: Real) -> Real:
 def _spread(table: Real, opinions: Opinions) -> Real:
     """(M, S) with as many axes as the opinions."""
     return table.reshape(*table.shape, *[1] * (opinions.log_odds.ndim - 2))
-
-
-def _patterns(presence: Mask) -> list[tuple[NDArray[np.bool_], Mask]]:
-    """The combinations (M,) of experts that occur, one at least present, and where (...)."""
-    bits = 1 << np.arange(len(presence))
-    codes = np.tensordot(bits, presence, axes=1)
-    return [((bits & code) > 0, codes == code) for code in np.unique(codes) if code]
 
 
 def _needed(fitted: Fitted | None, rule: str) -> Fitted:

@@ -37,8 +37,8 @@ class Learned(Record):
     """(M,) probability that a pixel's opinion has nothing to do with the ground."""
     sharpness: tuple[float, ...]
     """(M,) what the evidence of each is raised to: experts share terrain and context, and their sum counts it twice."""
-    rule_calibration: dict[str, tuple[Affine, ...]] = Field(default_factory=dict)
-    """By rule: where 1, 2, … M experts are present. One alone comes calibrated."""
+    rule_calibration: dict[str, dict[str, Affine]] = Field(default_factory=dict)
+    """By rule, then by the experts that are present ("c_band+optical"). One alone comes calibrated."""
     calibration_error: dict[str, dict[str, float]] = Field(default_factory=dict)
     """By rule: expected calibration error "before" and "after" its calibration, on the chips that it was fitted to."""
     training: Training = Training()

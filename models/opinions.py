@@ -80,6 +80,16 @@ class Opinions:
         """(...) how many experts are present."""
         return np.asarray(self.presence.sum(axis=0))
 
+    def patterns(self) -> list[tuple[Mask, Mask]]:
+        """The combinations (M,) of experts that occur, one at least present, and where (...)."""
+        bits = 1 << np.arange(len(self.names))
+        codes = np.tensordot(bits, self.presence, axes=1)
+        return [((bits & code) > 0, codes == code) for code in np.unique(codes) if code]
+
+    def heard(self, pattern: Mask) -> str:
+        """Return the experts of a pattern as one word, "c_band+optical"."""
+        return "+".join(name for name, present in zip(self.names, pattern, strict=True) if present)
+
     def without(self, *names: str) -> Opinions:
         """Return a copy where these experts are absent everywhere."""
         heard = np.array([name not in names for name in self.names])

@@ -213,18 +213,23 @@ def test_the_bound_is_applied_once_to_the_fused_state(rule, case):
     np.testing.assert_allclose(made[:, seen], expected[:, seen], atol=1e-4)
 
 
-def test_calibration_goes_by_how_many_are_present(case):
+def test_calibration_goes_by_who_is_present(case):
     opinions, fitted = case
     states = len(opinions.prior)
-    table = tuple(Affine(temperature=t, shift=(b,) * states) for t, b in ((1.0, 0.0), (2.0, 0.5), (4.0, -0.5)))
+    table = {
+        "c_band+optical": Affine(temperature=2.0, shift=(0.5,) * states),
+        "c_band+l_band+optical": Affine(temperature=4.0, shift=(-0.5,) * states),
+    }
     warm = Fitted(fitted.learned.model_copy(update={"rule_calibration": {"mean": table}}))
     raw, made = fuse("mean", opinions, fitted).log_odds, fuse("mean", opinions, warm).log_odds
-    for count, row in enumerate(table, start=1):
-        here = opinions.count == count
-        prior = opinions.prior[:, here]
-        np.testing.assert_allclose(
-            made[:, here], prior + row.shift[0] + (raw[:, here] - prior) / row.temperature, atol=1e-5
-        )
+    c_band, l_band, optical = opinions.presence
+    places = {"c_band+optical": c_band & optical & ~l_band, "c_band+l_band+optical": c_band & optical & l_band}
+    for name, here in places.items():
+        prior, row = opinions.prior[:, here], table[name]
+        expected = prior + row.shift[0] + (raw[:, here] - prior) / row.temperature
+        np.testing.assert_allclose(made[:, here], expected, atol=1e-5)
+    elsewhere = ~(places["c_band+optical"] | places["c_band+l_band+optical"])
+    np.testing.assert_array_equal(made[:, elsewhere], raw[:, elsewhere])
 
 
 def test_an_unknown_rule_an_unfitted_one_and_an_unknown_expert_are_refused(case):
