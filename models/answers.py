@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.contract import ContractMismatch, read_contract
+from models.contract import LATE, ContractMismatch, read_contract
 from models.inputs import ModelInput
+from models.late_checkpoint import predict_late, rule_reach
 from models.output import Prediction
 from models.predict import predict
 from models.test_time import Answer, ensemble, with_turns
-
-LATE = "late.json"
-"""The file by which a folder of experts is known."""
 
 
 def answer_of(weights: Sequence[Path], rule: str | None = None, *, device: str = "auto", tta: bool = False) -> Answer:
@@ -49,14 +46,12 @@ def _answer(folder: Path, rule: str | None, device: str) -> Answer:
 
 
 def _late(folder: Path, rule: str, device: str) -> Answer:
-    late = importlib.import_module("models.late_checkpoint")  # only where experts are joined
     try:
-        late.rule_reach(rule)
+        rule_reach(rule)
     except ValueError as problem:  # an unknown rule; the message lists those there are
         raise ContractMismatch(str(problem)) from None
 
     def answer(inputs: ModelInput) -> Prediction:
-        found: Prediction = late.predict_late(folder, [rule], inputs, device)[rule]
-        return found
+        return predict_late(folder, [rule], inputs, device)[rule]
 
     return answer

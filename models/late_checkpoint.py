@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from models.contract import CONTRACT, Contract, ContractMismatch, read_contract
+from models.contract import CONTRACT, LATE, Contract, ContractMismatch, read_contract
 from models.inputs import ModelInput
 from models.late import fuse
 from models.late_gate import REACH
@@ -21,7 +21,7 @@ from models.opinions import Opinions, opinions_of
 from models.output import Prediction
 from models.predict import predict
 
-LATE, STACKS = "late.json", "late.safetensors"
+STACKS = "late.safetensors"
 _UNREAD = {"name", "version", "training", "scores", "limits", "halo", "window", "tiling_exact"}
 """Fields of an expert's contract that no output depends on."""
 

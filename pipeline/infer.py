@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from models.contract import Rule
 from models.inputs import ModelInput
 from pipeline.clock import StageClock
 from pipeline.methods import Looks, MethodMap, from_log_odds, network_input, seen_by_any
-from pipeline.networks import Channels, MapNetwork, late_checkpoint
+from pipeline.networks import Channels, MapNetwork
 
 if TYPE_CHECKING:
     from models.output import Prediction
@@ -87,14 +86,17 @@ def by_network(
 
 def by_rule(looks: Looks, opinions: Any, weights: Path, rule: Rule) -> MethodMap:
     """What late fusion makes of its experts' opinions by one rule."""
-    fitted = late_checkpoint().load_late(weights)
-    return from_prediction(import_module("models.late").fuse(rule, opinions, fitted), looks, shares=True)
+    from models.late import fuse
+    from models.late_checkpoint import load_late
+
+    return from_prediction(fuse(rule, opinions, load_late(weights)), looks, shares=True)
 
 
 def _opinions(inputs: ModelInput, weights: Path, device: str, origin: tuple[int, int]) -> Any:
     """What each expert of late fusion says: run once, however many rules ask."""
-    module = late_checkpoint()
-    return module.experts_say(weights, module.load_late(weights).learned, inputs, device, origin=origin)
+    from models.late_checkpoint import experts_say, load_late
+
+    return experts_say(weights, load_late(weights).learned, inputs, device, origin=origin)
 
 
 def from_prediction(found: Prediction, looks: Looks, shares: bool) -> MethodMap:

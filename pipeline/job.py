@@ -15,6 +15,7 @@ from models.contract import Rule
 from pipeline.errors import JobError
 from pipeline.job_methods import (
     BEST_FIRST,
+    DEFAULT_METHODS,
     DEFAULT_RULE,
     METHODS,
     OPTION_OF,
@@ -24,7 +25,6 @@ from pipeline.job_methods import (
     MethodName,
     Rules,
     Weights,
-    default_methods,
 )
 from pipeline.yaml_lines import Lines, read_yaml
 
@@ -80,7 +80,7 @@ class Job(Record):
     before: tuple[Moment, Moment] | None = None
     """First and last day of the window that shows the ground before the flood."""
     sensors: tuple[Sensor, ...] = Field(default=("sentinel-1", "alos-2", "sentinel-2"), min_length=1)
-    methods: tuple[MethodName, ...] = Field(default_factory=default_methods, min_length=1)
+    methods: tuple[MethodName, ...] = Field(default=DEFAULT_METHODS, min_length=1)
     join: Joins = ()
     """How `intermediate` joins its sensors: one or several, a map each; by default as its weights do."""
     rule: Rules = ()

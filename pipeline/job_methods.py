@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator
 
-from models.contract import Join, Rule, shipped_names
+from models.contract import Join, Rule
 
 MethodName = Literal["ndwi", "radar_threshold", "physics", "early", "intermediate", "late"]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
@@ -49,10 +49,8 @@ class Choice:
 AS_THE_JOB_SAYS = Choice()
 
 
-def default_methods() -> tuple[MethodName, ...]:
-    """Rules, physics, and every network whose weights come with the package."""
-    there = shipped_names()
-    return tuple(name for name in METHODS if name not in NETWORKS or name in there)
+DEFAULT_METHODS: tuple[MethodName, ...] = ("ndwi", "radar_threshold", "physics", "early")
+"""The rules, the physics and the cheapest network: the other ways take minutes more and are asked for."""
 
 
 def _listed(value: object) -> object:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,7 +44,9 @@ class MapNetwork:
         """Pixels a side beyond which no input changes its map."""
         if self.rule is None:
             return self.contracts[0].halo
-        return int(late_checkpoint().late_halo(self.weights, self.rule))
+        from models.late_checkpoint import late_halo  # torch takes seconds to import: only where late fusion runs
+
+        return late_halo(self.weights, self.rule)
 
     @property
     def digest(self) -> str:
@@ -61,7 +62,9 @@ class MapNetwork:
         ContractMismatch if an expert was replaced since.
         """
         if self.rule is not None:
-            late_checkpoint().load_late(self.weights)
+            from models.late_checkpoint import load_late
+
+            load_late(self.weights)
 
     @property
     def tells_shares(self) -> bool:
@@ -74,11 +77,6 @@ class MapNetwork:
         told = {"strategy": "late", "rule": self.rule} if self.rule else {"strategy": first.strategy}
         joined = {"join": first.architecture.join} if first.architecture.join and not self.rule else {}
         return told | joined | {"sha256": self.digest}
-
-
-def late_checkpoint() -> Any:
-    """The module of late fusion's checkpoints; torch takes seconds to import, so only where late fusion runs."""
-    return import_module("models.late_checkpoint")
 
 
 def experts_of(folder: Path) -> tuple[Path, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from catalogs.records import Sensor
-from models.contract import CONTRACT, Contract, ContractMismatch, read_contract
+from models.contract import CONTRACT, LATE, Contract, ContractMismatch, Rule, read_contract
 from pipeline.classify import DRY, REFERENCE_WATER
 from pipeline.errors import PipelineError
 from pipeline.methods import (
@@ -33,8 +33,6 @@ from pipeline.weigh import MODALITY, SensorLook
 
 SENSORS = tuple(dict.fromkeys(MODALITY.values()))
 """Kinds of sensor, each of which has a physics of its own."""
-LATE = "late.json"
-"""The file that makes a folder one of late fusion."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def _of_folder(folder: Path, device: str, rules: Sequence[str]) -> list[Way]:
         return [_network_way(folder.resolve().name, folder, device)]
     experts = sorted(path.parent for path in folder.glob(f"*/{CONTRACT}"))
     alone = [_network_way(f"expert {path.name}", path, device) for path in experts]
-    asked = tuple(rules) or tuple(import_module("models.late_rules").RULES)
+    asked = tuple(rules) or get_args(Rule)
     joined = Way(
         tuple(f"late {rule}" for rule in asked), partial(late, folder=folder, rules=asked, device=device), True
     )
@@ -149,7 +147,8 @@ def late(seen: Observed, folder: Path, rules: Sequence[str], device: str) -> dic
     contracts = [read_contract(path.parent) for path in folder.glob(f"*/{CONTRACT}")]
     asked = {name: names for contract in contracts for name, names in contract.channel_names.items()}
     inputs = network_input(seen.looks, seen.prior, seen.terrain, asked)
-    predict_late = import_module("models.late_checkpoint").predict_late  # torch takes seconds to import
+    from models.late_checkpoint import predict_late  # torch takes seconds to import: only where experts run
+
     told = seen_by_any(seen.looks, seen.shape)
     found = predict_late(folder, rules, inputs, device)
     return {f"late {rule}": from_log_odds(one.log_odds, told) for rule, one in found.items()}

@@ -16,7 +16,7 @@ from models.contract import Join, Rule
 from pipeline.area import job_area
 from pipeline.errors import JobError
 from pipeline.job import Job, load_job, span, with_choice
-from pipeline.job_methods import Choice, default_methods
+from pipeline.job_methods import DEFAULT_METHODS, Choice
 from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
 from workflows.options import JoinName, RuleName
@@ -45,7 +45,7 @@ def complaint(folder: Path, text: str) -> str:
 def test_four_fields_are_enough(tmp_path: Path) -> None:
     job = load_job(written(tmp_path, PLAIN))
     assert job.sensors == ("sentinel-1", "alos-2", "sentinel-2")
-    assert job.methods == default_methods()
+    assert job.methods == DEFAULT_METHODS
     assert (job.before, job.reference_water, job.weights, job.deliver) == (None, None, None, None)
     assert (job.resolution, job.tile, job.science) == (10.0, 1024, "2026-11")
     assert job.delivered == "physics"

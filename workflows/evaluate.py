@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.answers import LATE, answer_of
+from models.answers import answer_of
 from models.baselines import index_rule, physics_alone
-from models.contract import CONTRACT, DATED, read_contract, sensor_of
+from models.contract import CONTRACT, DATED, LATE, read_contract, sensor_of
 from models.evaluate import evaluate, group_shifts, scores_of
 from models.inputs import CONTEXT
 from models.ombria import OmbriaSource
@@ -115,10 +114,10 @@ def run_evaluation(
 
 def shift_from(shares: tuple[float, ...]) -> Callable[[Float], Float]:
     """Return what a scene's log-odds (S, n) say of its prior: (S,) nats from the one of these shares."""
-    prior_shift = importlib.import_module("models.calibrate").prior_shift
+    from models.calibrate import prior_shift
 
     def shift(log_odds: Float) -> Float:
-        return np.asarray(prior_shift(log_odds, np.array(shares)), dtype=np.float32)
+        return np.asarray(prior_shift(log_odds.astype(np.float64), np.array(shares)), dtype=np.float32)
 
     return shift
 

@@ -20,7 +20,7 @@ from harmonization.simulate.scene import Scene
 from harmonization.simulate.swath import simulate_grd
 from pipeline.cog import write_scene
 from pipeline.grid import outline_lonlat
-from pipeline.job_methods import AS_THE_JOB_SAYS, Choice, default_methods
+from pipeline.job_methods import AS_THE_JOB_SAYS, DEFAULT_METHODS, Choice
 from workflows.simulate_safe import write_safe
 
 COLLECTIONS = {"sentinel-1": "sentinel-1-rtc", "alos-2": "palsar2-scansar", "sentinel-2": "sentinel-2-l2a"}
@@ -80,7 +80,7 @@ def job_text(
     `methods`: by default those of every job. `elevation`: whether it names the elevation, by which high ground is held
     for drier. `choice`: what it says of networks.
     """
-    asked = choice.methods(methods or default_methods())
+    asked = choice.methods(methods or DEFAULT_METHODS)
     name = f"simulated {'flood' if flood else 'quiet window'} {seed}"
     text = JOB.format(name=name, folder=folder, methods=", ".join(asked))
     for field, value in choice.fields.items():
