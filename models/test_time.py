@@ -64,17 +64,6 @@ def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
     )
 
 
-def surrounded(inputs: ModelInput, margin: int) -> ModelInput:
-    """Return the input with its mirror image around it, `margin` pixels a side: for chips cut from a wider scene."""
-    return replace(
-        inputs,
-        modalities={name: _mirrored(values, margin) for name, values in inputs.modalities.items()},
-        presence={name: _mirrored(mask, margin) for name, mask in inputs.presence.items()},
-        parts={name: _mirrored(nats, margin) for name, nats in inputs.parts.items()},
-        prior=inputs.prior if inputs.prior.ndim == 1 else _mirrored(inputs.prior, margin),
-    )
-
-
 def turned(inputs: ModelInput, quarters: int, mirror: bool) -> ModelInput:
     """Return the input mirrored left to right (or not), then turned by so many quarters against the clock."""
     return replace(
@@ -95,10 +84,6 @@ def _turned_back(found: Prediction, quarters: int, mirror: bool) -> Prediction:
 
 def _turn(array: NDArray[Kind], quarters: int, mirror: bool) -> NDArray[Kind]:
     return np.rot90(array[..., ::-1] if mirror else array, quarters, axes=(-2, -1))
-
-
-def _mirrored(array: NDArray[Kind], margin: int) -> NDArray[Kind]:
-    return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(margin, margin)] * 2, mode="symmetric")
 
 
 def _mean(arrays: Sequence[Float]) -> Float:

@@ -32,7 +32,7 @@ from models.evaluate import (
 from models.inputs import ModelInput
 from models.output import Prediction
 from models.pack import LIST, PackError, pack, unpack
-from models.test_time import TURNS, Answer, ensemble, mean_prediction, surrounded, turned, with_turns
+from models.test_time import TURNS, Answer, ensemble, mean_prediction, turned, with_turns
 from workflows.cli import app
 
 SIDE = 16
@@ -218,16 +218,6 @@ def test_turned_answers_are_alike_from_every_side() -> None:
     plain = fake(inputs)
     assert first.epistemic.max() > plain.epistemic.max(), "what depends on north is doubt"
     assert first.log_odds.mean() == pytest.approx(plain.log_odds.mean(), abs=1e-5)
-
-
-@pytest.mark.parametrize("margin", [3, 20])
-def test_a_chip_is_surrounded_by_its_mirror_image(margin: int) -> None:
-    inputs, _ = chip(3)
-    wide = surrounded(inputs, margin)
-    assert wide.shape == (SIDE + 2 * margin, SIDE + 2 * margin)
-    back = wide.window(margin, margin, SIDE, SIDE)
-    assert all(np.array_equal(back.modalities[name], inputs.modalities[name]) for name in inputs.modalities)
-    assert np.array_equal(wide.physics[:, margin - 1], wide.physics[:, margin])
 
 
 def test_an_ensemble_is_the_mean_and_its_spread_is_doubt() -> None:
