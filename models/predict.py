@@ -47,15 +47,15 @@ def predict(
         margin: pixels a side for which no output is wanted.
         batch: windows a batch; by default 1 on a CPU, 8 on CUDA.
         precision: "bfloat16" is faster and not the same within one count.
-        window: pixels a side of the cores, a multiple of the stride; by default the contract's. Another size spares
-            small arrays the padding, and is the same to rounding only.
+        window: pixels a side of the cores, a multiple of the stride; by default the contract's, or less where the
+            array is smaller. Another size is the same to rounding only.
 
     Raises:
         ContractMismatch: weights or channels are not those of the contract.
     """
     loaded = load(folder, device)
     inputs = inputs.only(loaded.contract.modalities)
-    core, halo = window or loaded.contract.window, loaded.contract.halo
+    core, halo = window or _core(loaded.contract, inputs.shape, margin), loaded.contract.halo
     result = _untouched(inputs, loaded.contract)
     corners = [
         corner
@@ -72,6 +72,12 @@ def predict(
     rows, columns = inputs.shape
     own = [array[:, margin : rows - margin, margin : columns - margin] for array in result]
     return Prediction(own[0], own[1], own[2], own[3], loaded.contract.sensors)
+
+
+def _core(contract: Contract, shape: tuple[int, int], margin: int) -> int:
+    """Pixels a side of a window: the contract's, or what a smaller array takes at any phase of the stride."""
+    wanted = max(shape) - 2 * margin + contract.stride - 1
+    return min(contract.window, -(-wanted // contract.stride) * contract.stride)
 
 
 def _untouched(inputs: ModelInput, contract: Contract) -> list[Float]:

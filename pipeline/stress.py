@@ -135,8 +135,7 @@ def network(seen: Observed, folder: Path, contract: Contract, device: str) -> Me
     from models.predict import predict  # torch takes seconds to import: only where a network runs
 
     inputs = network_input(looks, seen.prior, seen.terrain, contract.channel_names)
-    side = -(-max(seen.shape) // contract.stride) * contract.stride
-    found = predict(folder, inputs, device, window=min(side, contract.window))
+    found = predict(folder, inputs, device)
     return from_log_odds(found.log_odds, seen_by_any(looks, seen.shape))
 
 
