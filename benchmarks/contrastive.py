@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.chips import chip_paths, read_chip
 from models.contract import Contract
-from models.contrastive import ContrastiveRecipe, pretrain
+from models.data.chips import chip_paths, read_chip
 from models.device import choose_device
+from models.learning.contrastive import ContrastiveRecipe, pretrain
 from models.networks import build
 from models.tensors import Tensors, stack, to_tensors
 

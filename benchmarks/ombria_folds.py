@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 
 from catalogs.publish import write_json
-from models.answers import answer_of
-from models.baselines import fit_pixel_regression, index_rule, physics_alone
 from models.contract import CONTRACT, Architecture, Training
-from models.evaluate import evaluate, scores_of, state_shares
+from models.data.ombria import OmbriaSource, ombria_contract
+from models.data.sources import Subset, folds, split_by_group
 from models.inputs import ModelInput
-from models.ombria import OmbriaSource, ombria_contract
+from models.judging.answers import answer_of
+from models.judging.baselines import fit_pixel_regression, index_rule, physics_alone
+from models.judging.evaluate import evaluate, scores_of, state_shares
+from models.judging.test_time import Answer
 from models.output import Prediction
-from models.sources import Subset, folds, split_by_group
-from models.test_time import Answer
 
 FOLDS = 3
 VALIDATION = 0.2
@@ -49,7 +49,7 @@ RULES = (
 )
 JOINS = ("gated", "attention")
 Scores = dict[str, dict[str, Any]]
-"""By condition, what `models.evaluate.scores_of` gives."""
+"""By condition, what `models.judging.evaluate.scores_of` gives."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Told:
 
 def train_fold(fold: Fold, told: Told, out: Path, strategy: str, join: str | None, sensor: str | None) -> None:
     """Train one network of a fold by the settings of `overbank train --dataset ombria`; kept weights stay."""
-    from models.fit import fit
-    from models.recipe import Recipe
+    from models.learning.fit import fit
+    from models.learning.recipe import Recipe
     from workflows.training_plan import DEFAULTS, merged
 
     if (out / CONTRACT).is_file():
@@ -125,8 +125,8 @@ def train_fold(fold: Fold, told: Told, out: Path, strategy: str, join: str | Non
 
 def train_late(fold: Fold, told: Told) -> Path:
     """Fit the late rules to the experts of a fold, which are trained where they are missing."""
-    from models.late_checkpoint import LATE
-    from models.late_fit import fit_late
+    from models.late.checkpoint import LATE
+    from models.late.fit import fit_late
 
     folder = fold.weights / "late"
     train_experts(fold, told)
@@ -195,7 +195,7 @@ class SharedExperts:
         self.told: Mapping[str, Prediction] = {}
 
     def answer(self, rule: str) -> Answer:
-        from models.late_checkpoint import predict_late
+        from models.late.checkpoint import predict_late
 
         def say(inputs: ModelInput) -> Prediction:
             if self.chip is not inputs:

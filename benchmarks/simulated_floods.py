@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ombria_folds import SharedExperts
-from models.answers import answer_of
-from models.baselines import index_rule, physics_alone
 from models.contract import CONTRACT, LATE, Rule, shipped, shipped_names
+from models.data.sources import ChipSource, FolderSource
 from models.early import SENSORS
-from models.evaluate import IGNORE, Reliability, flood_probability
-from models.sources import ChipSource, FolderSource
-from models.test_time import Answer
+from models.judging.answers import answer_of
+from models.judging.baselines import index_rule, physics_alone
+from models.judging.evaluate import IGNORE, Reliability, flood_probability
+from models.judging.test_time import Answer
 from workflows.training_data import QUIET_EVERY, make_event_chips
 
 SIZE = 512

@@ -28,7 +28,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from models.checkpoint import load
-from models.chips import chip_paths, read_chip
+from models.data.chips import chip_paths, read_chip
 from models.device import choose_device
 from models.network import Network
 from models.output import Output

@@ -86,15 +86,15 @@ def by_network(
 
 def by_rule(looks: Looks, opinions: Any, weights: Path, rule: Rule) -> MethodMap:
     """What late fusion makes of its experts' opinions by one rule."""
-    from models.late import fuse
-    from models.late_checkpoint import load_late
+    from models.late.checkpoint import load_late
+    from models.late.fusion import fuse
 
     return from_prediction(fuse(rule, opinions, load_late(weights)), looks, shares=True)
 
 
 def _opinions(inputs: ModelInput, weights: Path, device: str, origin: tuple[int, int]) -> Any:
     """What each expert of late fusion says: run once, however many rules ask."""
-    from models.late_checkpoint import experts_say, load_late
+    from models.late.checkpoint import experts_say, load_late
 
     return experts_say(weights, load_late(weights).learned, inputs, device, origin=origin)
 

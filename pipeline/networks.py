@@ -44,7 +44,7 @@ class MapNetwork:
         """Pixels a side beyond which no input changes its map."""
         if self.rule is None:
             return self.contracts[0].halo
-        from models.late_checkpoint import late_halo  # torch takes seconds to import: only where late fusion runs
+        from models.late.checkpoint import late_halo  # torch takes seconds to import: only where late fusion runs
 
         return late_halo(self.weights, self.rule)
 
@@ -62,7 +62,7 @@ class MapNetwork:
         ContractMismatch if an expert was replaced since.
         """
         if self.rule is not None:
-            from models.late_checkpoint import load_late
+            from models.late.checkpoint import load_late
 
             load_late(self.weights)
 

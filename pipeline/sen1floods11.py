@@ -25,7 +25,7 @@ from harmonization.optical.clouds import spectral_reasons
 from harmonization.optical.reflectance import NOMINAL_SUN_ZENITH, TOP_HAZE, without_rayleigh
 from harmonization.reasons import Reason
 from harmonization.speckle import equivalent_looks, multilook
-from models.chips import Truth, write_chip
+from models.data.chips import Truth, write_chip
 from models.inputs import ModelInput
 from pipeline.decode_optical import OPTICAL_CELL_M
 from pipeline.decode_radar import DECIBEL_RANGE, POINT_SPREAD

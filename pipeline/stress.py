@@ -146,7 +146,7 @@ def late(seen: Observed, folder: Path, rules: Sequence[str], device: str) -> dic
     contracts = [read_contract(path.parent) for path in folder.glob(f"*/{CONTRACT}")]
     asked = {name: names for contract in contracts for name, names in contract.channel_names.items()}
     inputs = network_input(seen.looks, seen.prior, seen.terrain, asked)
-    from models.late_checkpoint import predict_late  # torch takes seconds to import: only where experts run
+    from models.late.checkpoint import predict_late  # torch takes seconds to import: only where experts run
 
     told = seen_by_any(seen.looks, seen.shape)
     found = predict_late(folder, rules, inputs, device)

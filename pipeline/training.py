@@ -12,7 +12,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from catalogs.records import RasterLayer
-from models.chips import write_chip
+from models.data.chips import write_chip
 from models.inputs import CHANNELS, with_earlier_looks
 from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER

@@ -10,7 +10,13 @@ from scipy.special import expit
 from torch import nn
 
 from harmonization.evidence import state_probabilities
-from models.calibrate import (
+from models.checkpoint import load, save
+from models.contract import Architecture, ContractMismatch
+from models.data.chips import write_chip
+from models.data.sources import FolderSource
+from models.early import EarlyFusion, early_contract
+from models.inputs import CHANNELS, ModelInput
+from models.judging.calibrate import (
     bounded,
     brier,
     expected_calibration_error,
@@ -22,14 +28,8 @@ from models.calibrate import (
     prior_weights,
     reliability,
 )
-from models.calibrate_network import calibrate_network
-from models.checkpoint import load, save
-from models.chips import write_chip
-from models.contract import Architecture, ContractMismatch
-from models.early import EarlyFusion, early_contract
-from models.inputs import CHANNELS, ModelInput
+from models.judging.calibrate_network import calibrate_network
 from models.parts.residual import bounded_residual
-from models.sources import FolderSource
 
 
 def drawn(log_odds, generator):

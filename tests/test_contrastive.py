@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.contract import Architecture, Channel, Contract
-from models.contrastive import (
+from models.learning.contrastive import (
     ContrastiveRecipe,
     View,
     alone,

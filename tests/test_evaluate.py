@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from typer.testing import CliRunner
 
-from models.answers import answer_of
-from models.baselines import certain, fit_pixel_regression, index_rule, physics_alone
-from models.chips import write_chip
 from models.contract import ContractMismatch
-from models.evaluate import (
+from models.data.chips import write_chip
+from models.data.pack import LIST, PackError, pack, unpack
+from models.inputs import ModelInput
+from models.judging.answers import answer_of
+from models.judging.baselines import certain, fit_pixel_regression, index_rule, physics_alone
+from models.judging.evaluate import (
     Reliability,
     bootstrap_interval,
     count,
@@ -29,10 +31,8 @@ from models.evaluate import (
     state_shares,
     two_class_miou,
 )
-from models.inputs import ModelInput
+from models.judging.test_time import TURNS, Answer, ensemble, mean_prediction, turned, with_turns
 from models.output import Prediction
-from models.pack import LIST, PackError, pack, unpack
-from models.test_time import TURNS, Answer, ensemble, mean_prediction, turned, with_turns
 from workflows.cli import app
 
 SIDE = 16
@@ -188,7 +188,7 @@ def test_a_chip_without_truth_is_no_chip_of_the_mean(source: Listed) -> None:
 
 
 def test_the_prior_of_a_scene_follows_its_answers() -> None:
-    pytest.importorskip("models.calibrate")
+    pytest.importorskip("models.judging.calibrate")
     from workflows.evaluate import shift_from
 
     generator = np.random.default_rng(0)

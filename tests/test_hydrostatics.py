@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harmonization.hydrostatics import hydrostatic_loss, pair_losses, shorelines
-from models.plausibility import hydrostatic_loss as torch_loss
+from models.learning.plausibility import hydrostatic_loss as torch_loss
 
 
 def scene(seed: int, shape: tuple[int, int] = (9, 11)) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,15 +11,16 @@ from scipy import ndimage
 from scipy.special import expit, logit
 
 from harmonization.evidence import binary_witness
-from models import late_learn, stack
-from models.calibrate import Affine, flood_probability
 from models.contract import BOUND
-from models.late import fuse
-from models.late_gate import MEMORY, REACH, failure_around, likelihood_ratios, per_expert, summed, trust_of
-from models.late_learn import learn, nothing_learned
-from models.late_rules import RULES, STACKS, least_variance_weights, rule_named
-from models.learned import Fitted, Learned
-from models.opinions import Opinions
+from models.judging.calibrate import Affine, flood_probability
+from models.late import learn as late_learn
+from models.late import stack
+from models.late.fusion import fuse
+from models.late.gate import MEMORY, REACH, failure_around, likelihood_ratios, per_expert, summed, trust_of
+from models.late.learn import learn, nothing_learned
+from models.late.learned import Fitted, Learned
+from models.late.opinions import Opinions
+from models.late.rules import RULES, STACKS, least_variance_weights, rule_named
 
 NAMES = ("c_band", "l_band", "optical")
 AVERAGES = ("mean", "accuracy", "vote", "median", "inverse-variance", "minimum-variance", "gate")

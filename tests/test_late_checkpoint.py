@@ -10,23 +10,24 @@ import pytest
 import torch
 from torch import nn
 
-from models import late_learn, stack
 from models.checkpoint import save
-from models.chips import write_chip
 from models.contract import Architecture, ContractMismatch, read_contract
+from models.data.chips import write_chip
+from models.data.sources import FolderSource, Subset
 from models.early import EarlyFusion, early_contract
 from models.inputs import CHANNELS, ModelInput
-from models.late import fuse
-from models.late_checkpoint import experts_say, late_halo, load_late, predict_late, read_experts, save_late
-from models.late_fit import fit_late
-from models.late_gate import REACH
-from models.late_learn import learn
-from models.late_rules import RULES, STACKS
-from models.learned import Fitted
+from models.late import learn as late_learn
+from models.late import stack
+from models.late.checkpoint import experts_say, late_halo, load_late, predict_late, read_experts, save_late
+from models.late.fit import fit_late
+from models.late.fusion import fuse
+from models.late.gate import REACH
+from models.late.learn import learn
+from models.late.learned import Fitted
+from models.late.rules import RULES, STACKS
+from models.late.stack import classifiers, evaluate, fit_stack
 from models.output import Prediction
 from models.predict import predict
-from models.sources import FolderSource, Subset
-from models.stack import classifiers, evaluate, fit_stack
 from tests.test_late import opinions_about, unlearned
 
 SENSORS = ("c_band", "optical")

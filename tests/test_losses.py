@@ -11,7 +11,7 @@ import torch
 
 from models.contract import Contract
 from models.inputs import CHANNELS
-from models.loss_terms import (
+from models.learning.loss_terms import (
     IGNORE,
     cross_entropy,
     edge_loss,
@@ -21,7 +21,7 @@ from models.loss_terms import (
     residual_penalty,
     soft_dice,
 )
-from models.losses import Objective, flood_probability, loss_of, state_logits
+from models.learning.losses import Objective, flood_probability, loss_of, state_logits
 from models.segmentation_library import segmentation_models
 from models.tensors import Tensors
 

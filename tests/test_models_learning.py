@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from models.augmentation import Augmentation, cropped, jittered, robbed, shaken
 from models.checkpoint import load
-from models.chips import chip_paths, read_chip, write_chip
 from models.contract import Architecture, Contract, ContractMismatch, Training
+from models.data.chips import chip_paths, read_chip, write_chip
+from models.data.sources import FolderSource, Subset, folds, split_by_group
 from models.early import SENSORS, EarlyFusion, early_contract
-from models.fit import fit
 from models.inputs import CHANNELS, ModelInput
-from models.learner import Learner, WeightAverage
-from models.losses import Objective
-from models.recipe import Recipe
-from models.samples import ChipSet
-from models.sampling import flood_shares, tilted_weights
-from models.score import iou, score
-from models.sources import FolderSource, Subset, folds, split_by_group
+from models.learning.augmentation import Augmentation, cropped, jittered, robbed, shaken
+from models.learning.fit import fit
+from models.learning.learner import Learner, WeightAverage
+from models.learning.losses import Objective
+from models.learning.recipe import Recipe
+from models.learning.samples import ChipSet
+from models.learning.sampling import flood_shares, tilted_weights
+from models.learning.score import iou, score
 from models.tensors import stack, to_tensors
 
 PRIOR = np.array([-1.0, -3.0], dtype=np.float32)

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from skimage.io import imsave
 
 from models.checkpoint import save
-from models.chip_groups import groups_by_edge
 from models.contract import Architecture
-from models.index_evidence import MOST_NATS, index_evidence
+from models.data.chip_groups import groups_by_edge
+from models.data.index_evidence import MOST_NATS, index_evidence
+from models.data.ombria import OMBRIA_CHANNELS, OmbriaSource, ombria_contract, ombria_input
+from models.data.sources import folds
 from models.networks import build
-from models.ombria import OMBRIA_CHANNELS, OmbriaSource, ombria_contract, ombria_input
 from models.predict import predict
-from models.sources import folds
 from models.tensors import stack, to_tensors
 
 SIDE = 32

@@ -261,14 +261,14 @@ def fake_late(monkeypatch: pytest.MonkeyPatch, called: list[str]) -> None:
         shares = np.ones((1, *opinions.shape), dtype=np.float32)
         return Prediction(physics, np.ones_like(physics), np.zeros_like(physics), shares, ("c_band",))
 
-    checkpoint: Any = ModuleType("models.late_checkpoint")
+    checkpoint: Any = ModuleType("models.late.checkpoint")
     checkpoint.late_halo = lambda folder, rule: 40
     checkpoint.load_late = lambda folder: SimpleNamespace(learned="learned")
     checkpoint.experts_say = experts_say
-    rules: Any = ModuleType("models.late")
+    rules: Any = ModuleType("models.late.fusion")
     rules.fuse = fuse
-    monkeypatch.setitem(sys.modules, "models.late_checkpoint", checkpoint)
-    monkeypatch.setitem(sys.modules, "models.late", rules)
+    monkeypatch.setitem(sys.modules, "models.late.checkpoint", checkpoint)
+    monkeypatch.setitem(sys.modules, "models.late.fusion", rules)
 
 
 def late_folder(folder: Path, *experts: str) -> Path:

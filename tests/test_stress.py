@@ -269,7 +269,7 @@ def test_late_rules_share_one_run_of_their_experts(
         assert inputs.channels["c_band"] == CHANNELS["c_band"]
         return {rule: SimpleNamespace(log_odds=inputs.physics) for rule in rules}
 
-    monkeypatch.setitem(sys.modules, "models.late_checkpoint", SimpleNamespace(predict_late=predict_late))
+    monkeypatch.setitem(sys.modules, "models.late.checkpoint", SimpleNamespace(predict_late=predict_late))
     tried = [replace(BY_NAME["cloud"], levels=(0.0,))]
     ways = ways_of([tmp_path / "late"], SCIENCE, "cpu", ("mean", "median"))
     points = {one.method: one for one in curves([site], tried, ways, SCIENCE)}

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from models.chips import write_chip
 from models.contract import read_contract
+from models.data.chips import write_chip
+from models.data.sources import FolderSource
 from models.inputs import CHANNELS, ModelInput
-from models.sources import FolderSource
 from pipeline.errors import JobError
 from workflows.cli import app
 from workflows.train import command_of, train
@@ -50,7 +50,7 @@ def late_parts(monkeypatch):
     def fit_late(folder, chips, *, device="auto", report=print):
         calls.append(("late", folder.name, len(chips)))
 
-    for name, function in (("calibrate_network", calibrate_network), ("late_fit", fit_late)):
+    for name, function in (("judging.calibrate_network", calibrate_network), ("late.fit", fit_late)):
         module = ModuleType(f"models.{name}")
         setattr(module, function.__name__, function)
         monkeypatch.setitem(sys.modules, f"models.{name}", module)

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from models.answers import answer_of
-from models.baselines import index_rule, physics_alone
 from models.contract import CONTRACT, DATED, LATE, read_contract, sensor_of
-from models.evaluate import evaluate, group_shifts, scores_of
+from models.data.ombria import OmbriaSource
+from models.data.sources import ChipSource, FolderSource
 from models.inputs import CONTEXT
-from models.ombria import OmbriaSource
+from models.judging.answers import answer_of
+from models.judging.baselines import index_rule, physics_alone
+from models.judging.evaluate import evaluate, group_shifts, scores_of
+from models.judging.test_time import Answer
 from models.output import Float
-from models.sources import ChipSource, FolderSource
-from models.test_time import Answer
 from pipeline.errors import DatasetError
 from pipeline.sen1floods11 import ALL, Sen1Floods11Source
 
@@ -74,7 +74,7 @@ def answer_for(
     device: str = "auto",
     tta: bool = False,
 ) -> Answer:
-    """Return the answer of weights (see `models.answers.answer_of`) or of a rule that knows none.
+    """Return the answer of weights (see `models.judging.answers.answer_of`) or of a rule that knows none.
 
     Raises:
         DatasetError: neither or both are given, or a folder is no checkpoint.
@@ -96,7 +96,7 @@ def run_evaluation(
     say: Callable[[str], None] = lambda _: None,
     shares: tuple[float, ...] | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of an answer, see `models.evaluate.scores_of`.
+    """Return the scores of an answer, see `models.judging.evaluate.scores_of`.
 
     `shares`: of dry and each state where the answer was calibrated, to move its prior to what the answers of each group
     speak for; None leaves them as they are.
@@ -114,7 +114,7 @@ def run_evaluation(
 
 def shift_from(shares: tuple[float, ...]) -> Callable[[Float], Float]:
     """Return what a scene's log-odds (S, n) say of its prior: (S,) nats from the one of these shares."""
-    from models.calibrate import prior_shift
+    from models.judging.calibrate import prior_shift
 
     def shift(log_odds: Float) -> Float:
         return np.asarray(prior_shift(log_odds.astype(np.float64), np.array(shares)), dtype=np.float32)

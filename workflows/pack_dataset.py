@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.pack import PackError, pack, unpack
+from models.data.pack import PackError, pack, unpack
 from pipeline.errors import DatasetError
 
 
 def pack_root(root: Path, out: Path, megabytes: float) -> list[Path]:
-    """Pack all files below `root`; the list and the pieces, see `models.pack.pack`. DatasetError where it cannot."""
+    """Pack all files below `root`; the list and the pieces, see `models.data.pack`. DatasetError where it cannot."""
     try:
         return pack(root, out, megabytes)
     except PackError as problem:

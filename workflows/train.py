@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.contract import CONTRACT, Training
-from models.fit import FitResult, fit
-from models.sources import ChipSource, FolderSource, split_by_group
+from models.data.sources import ChipSource, FolderSource, split_by_group
+from models.learning.fit import FitResult, fit
 from workflows.training_data import contract_for, seeds_of, sensors_in, source_of
 from workflows.training_plan import TrainingPlan, write_plan
 
@@ -38,7 +38,7 @@ def train(plan: TrainingPlan, say: Say = print) -> list[FitResult]:
             say(f"{sensor}: the expert is there ({folder}); remove the folder to train it anew")
             continue
         found.append(_fit(plan, sensors, sensor, folder, learning, validation, say))
-    from models.late_fit import fit_late
+    from models.late.fit import fit_late
 
     fit_late(plan.out, validation, device=plan.device, report=say)
     return found
@@ -74,7 +74,7 @@ def _fit(
         device=plan.device,
         report=say,
     )
-    from models.calibrate_network import calibrate_network
+    from models.judging.calibrate_network import calibrate_network
 
     calibrated = calibrate_network(out, validation, seed=plan.recipe.seed, device=plan.device)
     say(f"temperature {calibrated.temperature:.3f}: calibration error {calibrated.before:.4f} → {calibrated.after:.4f}")

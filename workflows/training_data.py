@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from models.contract import Architecture, Contract
+from models.data.sources import ChipSource, FolderSource
 from models.early import SENSORS, early_contract
 from models.segmentation_library import segmentation_models
-from models.sources import ChipSource, FolderSource
 from pipeline.errors import JobError
 from pipeline.job import load_job
 from pipeline.training import write_chips
@@ -93,7 +93,7 @@ def _contract(plan: TrainingPlan, sensors: tuple[str, ...], sensor: str | None) 
     strategy = "expert" if sensor is not None else plan.strategy
     join = (plan.join or "gated") if strategy == "intermediate" else None
     if "s1" in sensors or "s2" in sensors:
-        from models.ombria import ARCHITECTURE, ombria_contract
+        from models.data.ombria import ARCHITECTURE, ombria_contract
 
         return ombria_contract(strategy, join, sensor, _shaped(ARCHITECTURE, plan))
     if join is not None:
@@ -108,7 +108,7 @@ def _shaped(base: Architecture, plan: TrainingPlan) -> Architecture:
 
 
 def _ombria(plan: TrainingPlan, say: Say) -> ChipSource:
-    from models.ombria import OmbriaSource
+    from models.data.ombria import OmbriaSource
 
     return OmbriaSource(plan.root, "train")
 

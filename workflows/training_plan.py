@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from models.contract import Architecture, Join, Record
-from models.recipe import Recipe
+from models.learning.recipe import Recipe
 from pipeline.errors import JobError
 from pipeline.yaml_lines import Lines, read_yaml
 

@@ -42,7 +42,7 @@ def _is_mistake(problem: Exception) -> bool:
     """Whether the message is meant for the user: what they gave, or where they let us write."""
     from catalogs.errors import CatalogError
     from models.contract import ContractMismatch
-    from models.sources import ChipsUnfit
+    from models.data.sources import ChipsUnfit
     from pipeline.errors import PipelineError
 
     known = isinstance(problem, CatalogError | PipelineError | ContractMismatch | ChipsUnfit)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import DATED
+from models.data.sources import ChipSource
 from models.inputs import Float, ModelInput
+from models.judging.test_time import Answer
 from models.output import Prediction
-from models.sources import ChipSource
-from models.test_time import Answer
 
 SURE = 12.0
 """Nats of a rule, which knows no doubt."""

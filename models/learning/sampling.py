@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from torch.utils.data import Sampler
 
-from models.loss_terms import IGNORE
-from models.sources import ChipSource, ChipsUnfit
+from models.data.sources import ChipSource, ChipsUnfit
+from models.learning.loss_terms import IGNORE
 
 Real = NDArray[np.float64]
 _STEEPEST = 60.0

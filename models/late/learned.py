@@ -8,8 +8,8 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 
-from models.calibrate import Affine
 from models.contract import BOUND, Record, Training
+from models.judging.calibrate import Affine
 
 Arrays = dict[str, NDArray[Any]]
 Matrix = tuple[tuple[float, ...], ...]

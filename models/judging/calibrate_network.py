@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from models.calibrate import Real, bounded, expected_calibration_error, fit_temperature, flood_probability
 from models.checkpoint import load, save
 from models.contract import Contract
-from models.losses import IGNORE
+from models.data.sources import ChipSource
+from models.judging.calibrate import Real, bounded, expected_calibration_error, fit_temperature, flood_probability
+from models.learning.losses import IGNORE
+from models.learning.samples import ChipSet
 from models.network import Network
-from models.samples import ChipSet
-from models.sources import ChipSource
 
 PIXELS = 1000
 """Of a chip, drawn: neighbours say the same."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from harmonization.evidence import state_probabilities
-from models.learned import Fitted
-from models.opinions import Fused, Opinions, Real
+from models.late.learned import Fitted
+from models.late.opinions import Fused, Opinions, Real
 
 REACH = 8
 """Pixels a side over which failures are counted: haze, wind and a bad calibration come in patches [M]."""

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from harmonization.evidence import state_probabilities
-from models.calibrate import (
+from models.judging.calibrate import (
     Affine,
     bounded,
     expected_calibration_error,
@@ -18,12 +18,12 @@ from models.calibrate import (
     flood_probability,
     negative_log_likelihood,
 )
-from models.late import calibration_of
-from models.late_gate import likelihood_ratios, per_expert, summed
-from models.late_rules import STACKS
-from models.learned import Arrays, Fitted, Learned, Matrix
-from models.opinions import Opinions, Real, joined
-from models.stack import features, fit_stack
+from models.late.fusion import calibration_of
+from models.late.gate import likelihood_ratios, per_expert, summed
+from models.late.learned import Arrays, Fitted, Learned, Matrix
+from models.late.opinions import Opinions, Real, joined
+from models.late.rules import STACKS
+from models.late.stack import features, fit_stack
 
 BALANCED = 3000
 """Most pixels of a state, and of dry ground, that a stack is fitted to."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from harmonization.optical.indices import mndwi, ndwi
-from models.chips import Truth
 from models.contract import DATED, Record, sensor_of
+from models.data.chips import Truth
 from models.inputs import CONTEXT, Float, Mask, ModelInput
 
 LEVEL_SHIFT, INDEX_SHIFT, EVIDENCE_SHIFT = 1.5, 0.08, 0.7

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from harmonization.evidence import combine, state_probabilities
-from models.late_gate import gate
-from models.learned import Fitted
-from models.opinions import Fused, Opinions, Real
-from models.stack import stacked
+from models.late.gate import gate
+from models.late.learned import Fitted
+from models.late.opinions import Fused, Opinions, Real
+from models.late.stack import stacked
 
 LEAST_ACCURACY, MOST_ACCURACY = 0.51, 0.999
 """Within which a balanced accuracy counts: an expert that guesses is heard a little, for it may be alone [M]."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from models.contract import LATE, ContractMismatch, read_contract
 from models.inputs import ModelInput
-from models.late_checkpoint import predict_late, rule_reach
+from models.judging.test_time import Answer, ensemble, with_turns
+from models.late.checkpoint import predict_late, rule_reach
 from models.output import Prediction
 from models.predict import predict
-from models.test_time import Answer, ensemble, with_turns
 
 
 def answer_of(weights: Sequence[Path], rule: str | None = None, *, device: str = "auto", tta: bool = False) -> Answer:

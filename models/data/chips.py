@@ -60,7 +60,7 @@ def chip_paths(folder: Path) -> list[Path]:
     """
     paths = sorted(folder.glob("*.npz"))
     if not paths:
-        raise FileNotFoundError(f"No chips (*.npz) in {folder}; write them with models.chips.write_chip.")
+        raise FileNotFoundError(f"No chips (*.npz) in {folder}; write them with models.data.chips.write_chip.")
     return paths
 
 

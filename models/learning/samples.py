@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from models.augmentation import Augmentation, varied
 from models.contract import Contract
-from models.sources import ChipSource
+from models.data.sources import ChipSource
+from models.learning.augmentation import Augmentation, varied
 from models.tensors import Tensors, to_tensors
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.chips import Truth
 from models.contract import sensor_of
+from models.data.chips import Truth
+from models.data.sources import ChipSource
 from models.inputs import CONTEXT, ModelInput
+from models.judging.test_time import Answer
 from models.output import Float
-from models.sources import ChipSource
-from models.test_time import Answer
 
 Counts = NDArray[np.int64]
 """(…, 4): hits, false alarms, misses, correct dry pixels."""

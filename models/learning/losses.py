@@ -8,10 +8,10 @@ import torch
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
-from models import loss_terms
 from models.contract import Contract, Record
-from models.loss_terms import IGNORE as IGNORE
-from models.plausibility import hydrostatic_loss
+from models.learning import loss_terms
+from models.learning.loss_terms import IGNORE as IGNORE
+from models.learning.plausibility import hydrostatic_loss
 from models.tensors import Tensors
 
 WATER_STATES = ("open_water", "flooded_vegetation")

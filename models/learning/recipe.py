@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from models.augmentation import Augmentation
 from models.contract import Contract, Record
-from models.losses import Objective
+from models.learning.augmentation import Augmentation
+from models.learning.losses import Objective
 
 
 class Recipe(Record):

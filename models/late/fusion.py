@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from models.calibrate import Affine, bounded
-from models.late_rules import rule_named
-from models.learned import Fitted
-from models.opinions import Fused, Opinions, Real
+from models.judging.calibrate import Affine, bounded
+from models.late.learned import Fitted
+from models.late.opinions import Fused, Opinions, Real
+from models.late.rules import rule_named
 from models.output import Prediction
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Training
-from models.late_checkpoint import expert_digest, experts_say, read_experts, rule_reach, save_late
-from models.late_learn import calibrate_rule, expert_errors, learn, nothing_learned
-from models.late_rules import RULES
-from models.learned import Fitted, Learned
-from models.losses import IGNORE
-from models.opinions import Opinions, Real, joined
-from models.sources import ChipSource, ChipsUnfit, Subset, split_by_group
+from models.data.sources import ChipSource, ChipsUnfit, Subset, split_by_group
+from models.late.checkpoint import expert_digest, experts_say, read_experts, rule_reach, save_late
+from models.late.learn import calibrate_rule, expert_errors, learn, nothing_learned
+from models.late.learned import Fitted, Learned
+from models.late.opinions import Opinions, Real, joined
+from models.late.rules import RULES
+from models.learning.losses import IGNORE
 
 PIXELS = 1000
 """Of a chip, drawn: neighbours say the same."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.chips import Truth, chip_paths, read_chip
+from models.data.chips import Truth, chip_paths, read_chip
 from models.inputs import ModelInput
 
 
@@ -35,7 +35,7 @@ class ChipSource(Protocol):
 
 
 class FolderSource:
-    """The chips (`.npz`, see `models.chips.write_chip`) of a folder; the group is the name before the first "_"."""
+    """The chips (`.npz`, see `chips.write_chip`) of a folder; the group is the name before the first "_"."""
 
     def __init__(self, folder: Path) -> None:
         """Raises FileNotFoundError where the folder holds no chips."""

@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from models.contract import Contract, ContractMismatch
+from models.data.sources import ChipSource
 from models.device import computes_bfloat16
-from models.loss_terms import IGNORE
-from models.losses import Loss, Objective, loss_of
+from models.learning.log import Row
+from models.learning.loss_terms import IGNORE
+from models.learning.losses import Loss, Objective, loss_of
+from models.learning.recipe import Recipe
+from models.learning.samples import ChipSet, Sample
+from models.learning.sampling import EpochOrder, flood_shares, tilted_weights
+from models.learning.score import Scores, mean_score, score
 from models.network import Network
 from models.networks import build
-from models.recipe import Recipe
-from models.samples import ChipSet, Sample
-from models.sampling import EpochOrder, flood_shares, tilted_weights
-from models.score import Scores, mean_score, score
-from models.sources import ChipSource
-from models.training_log import Row
 
 State = dict[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.learned import Arrays
-from models.opinions import Fused, Opinions, Real
+from models.late.learned import Arrays
+from models.late.opinions import Fused, Opinions, Real
 
 FURTHEST = 12.0
 """nats: evidence is clipped here, as that of a network's channels is."""

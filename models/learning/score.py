@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from models.losses import IGNORE, flood_probability, observed
+from models.data.sources import ChipSource
+from models.learning.losses import IGNORE, flood_probability, observed
+from models.learning.samples import ChipSet
 from models.network import Network
-from models.samples import ChipSet
-from models.sources import ChipSource
 
 Scores = dict[str, dict[str, float]]
 """By scenario ("all", "without <sensor>"), then by method ("physics", "network")."""

@@ -14,13 +14,13 @@ import torch
 
 from models.checkpoint import save
 from models.contract import Contract, ContractMismatch, Training
+from models.data.sources import ChipSource, split_by_group
 from models.device import choose_device
 from models.early import early_contract
-from models.learner import Learner
-from models.recipe import Recipe
-from models.score import Scores
-from models.sources import ChipSource, split_by_group
-from models.training_log import TrainingLog, progress_line
+from models.learning.learner import Learner
+from models.learning.log import TrainingLog, progress_line
+from models.learning.recipe import Recipe
+from models.learning.score import Scores
 
 Report = Callable[[str], None]
 _STATE, _PLAN = "state.pt", "plan.json"

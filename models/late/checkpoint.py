@@ -13,11 +13,11 @@ from safetensors.numpy import load_file, save_file
 
 from models.contract import CONTRACT, LATE, Contract, ContractMismatch, read_contract
 from models.inputs import ModelInput
-from models.late import fuse
-from models.late_gate import REACH
-from models.late_rules import rule_named
-from models.learned import Arrays, Fitted, Learned
-from models.opinions import Opinions, opinions_of
+from models.late.fusion import fuse
+from models.late.gate import REACH
+from models.late.learned import Arrays, Fitted, Learned
+from models.late.opinions import Opinions, opinions_of
+from models.late.rules import rule_named
 from models.output import Prediction
 from models.predict import predict
 

@@ -17,10 +17,10 @@ from scipy.ndimage import binary_opening
 from skimage.io import imread
 
 from harmonization.optical.indices import mndwi, ndwi
-from models.chip_groups import groups_by_edge
-from models.chips import Truth
 from models.contract import DATED, Architecture, Channel, Contract, sensor_of
-from models.index_evidence import index_evidence
+from models.data.chip_groups import groups_by_edge
+from models.data.chips import Truth
+from models.data.index_evidence import index_evidence
 from models.inputs import Float, Mask, ModelInput
 from models.intermediate import least_stride
 from models.networks import build

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.evidence import combine
-from models.calibrate import Affine
 from models.inputs import ModelInput
+from models.judging.calibrate import Affine
 from models.output import Prediction
 
 Real = NDArray[np.float64]

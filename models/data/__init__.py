@@ -1,0 +1,1 @@
+"""Chips with a known truth, whatever data set they come from."""
