@@ -7,12 +7,13 @@ LEAVES := harmonization/*,catalogs/*,models/*
 LEAF_COVERAGE := 90
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types imports pytest
+.PHONY: help setup demo test weights lint types imports pytest
 
 help:
 	@echo "make setup   .venv with overbank and its tools (again only when pyproject.toml changes)"
 	@echo "make demo    simulate a flood of 1024 x 1024 pixels, map it, compare with the truth: demo/report.html"
 	@echo "make test    ruff, mypy, import contracts, tests, coverage of the leaves"
+	@echo "make weights the networks that come with the package, trained anew on simulated floods below weights/ (an hour or two)"
 
 setup: $(STAMP)
 
@@ -28,6 +29,12 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	@echo "== demo: 1024 x 1024 pixels of 10 m, three sensors, before and during"
 	$(BIN)/overbank demo --out demo --size 1024 --seed 1
+
+SIMULATED := train --dataset simulated --root weights/scenes --events 28 --size 512
+weights: $(STAMP)
+	$(BIN)/overbank $(SIMULATED) --strategy late --epochs 14 --out weights/late
+	$(BIN)/overbank $(SIMULATED) --strategy early --epochs 16 --out weights/early
+	$(BIN)/overbank $(SIMULATED) --strategy intermediate --join gated --epochs 12 --out weights/intermediate
 
 test: $(STAMP) lint types imports pytest
 

@@ -13,19 +13,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from catalogs.publish import write_json
-from models.contract import CONTRACT, Architecture, Training
+from models.contract import CONTRACT, Architecture, Rule, Training
 from models.data.ombria import OmbriaSource, ombria_contract
 from models.data.sources import Subset, folds, split_by_group
 from models.inputs import ModelInput
 from models.judging.answers import answer_of
 from models.judging.baselines import fit_pixel_regression, index_rule, physics_alone
 from models.judging.evaluate import evaluate, scores_of, state_shares
-from models.judging.test_time import Answer
+from models.judging.turns import Answer
 from models.output import Prediction
 
 FOLDS = 3
@@ -34,19 +34,7 @@ VALIDATION = 0.2
 SENSORS = ("s1", "s2")
 CONDITIONS: dict[str, tuple[str, ...]] = {"complete": (), "without s1": ("s1",), "without s2": ("s2",)}
 FAMILIES = ("baselines", "early", "experts", "intermediate", "late")
-RULES = (
-    "mean",
-    "accuracy",
-    "vote",
-    "median",
-    "inverse-variance",
-    "minimum-variance",
-    "bayes",
-    "gate",
-    "stack-logistic",
-    "stack-svm",
-    "stack-boosting",
-)
+RULES: tuple[str, ...] = get_args(Rule)
 JOINS = ("gated", "attention")
 Scores = dict[str, dict[str, Any]]
 """By condition, what `models.judging.evaluate.scores_of` gives."""

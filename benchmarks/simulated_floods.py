@@ -27,7 +27,7 @@ from models.early import SENSORS
 from models.judging.answers import answer_of
 from models.judging.baselines import index_rule, physics_alone
 from models.judging.evaluate import IGNORE, Reliability, flood_probability
-from models.judging.test_time import Answer
+from models.judging.turns import Answer
 from workflows.training_data import QUIET_EVERY, make_event_chips
 
 SIZE = 512

@@ -31,7 +31,7 @@ from models.judging.evaluate import (
     state_shares,
     two_class_miou,
 )
-from models.judging.test_time import TURNS, Answer, ensemble, mean_prediction, turned, with_turns
+from models.judging.turns import TURNS, Answer, ensemble, mean_prediction, turned, with_turns
 from models.output import Prediction
 from workflows.cli import app
 

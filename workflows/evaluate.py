@@ -15,7 +15,7 @@ from models.inputs import CONTEXT
 from models.judging.answers import answer_of
 from models.judging.baselines import index_rule, physics_alone
 from models.judging.evaluate import evaluate, group_shifts, scores_of
-from models.judging.test_time import Answer
+from models.judging.turns import Answer
 from models.output import Float
 from pipeline.errors import DatasetError
 from pipeline.sen1floods11 import ALL, Sen1Floods11Source

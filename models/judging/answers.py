@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.contract import LATE, ContractMismatch, read_contract
 from models.inputs import ModelInput
-from models.judging.test_time import Answer, ensemble, with_turns
+from models.judging.turns import Answer, ensemble, with_turns
 from models.late.checkpoint import predict_late, rule_reach
 from models.output import Prediction
 from models.predict import predict

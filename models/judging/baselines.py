@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.contract import DATED
 from models.data.sources import ChipSource
 from models.inputs import Float, ModelInput
-from models.judging.test_time import Answer
+from models.judging.turns import Answer
 from models.output import Prediction
 
 SURE = 12.0

@@ -13,7 +13,7 @@ from models.contract import sensor_of
 from models.data.chips import Truth
 from models.data.sources import ChipSource
 from models.inputs import CONTEXT, ModelInput
-from models.judging.test_time import Answer
+from models.judging.turns import Answer
 from models.output import Float
 
 Counts = NDArray[np.int64]
