@@ -89,7 +89,7 @@ def test_sums_of_overlapping_windows_are_those_of_the_whole() -> None:
 @given(st.integers(0, 10_000), st.floats(-50.0, 50.0))
 def test_loss_is_never_negative_and_knows_no_datum(seed: int, lift: float) -> None:
     z, p = np.round(scene(seed)[0], 3), scene(seed)[1]
-    no_tie = {"step": 0.5004, "sill": 0.2004}  # heights are whole millimetres: no rounding of the sum turns a comparison
+    no_tie = {"step": 0.5004, "sill": 0.2004}  # heights are whole millimetres: no comparison turns on rounding
     total, count = pair_losses(z, p, **no_tie)
     moved, moved_count = pair_losses(z + np.round(lift, 3), p, **no_tie)
     assert (total >= 0.0).all()
