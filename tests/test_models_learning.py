@@ -14,6 +14,7 @@ from models.data.chips import chip_paths, read_chip, write_chip
 from models.data.sources import FolderSource, Subset, folds, split_by_group
 from models.early import SENSORS, EarlyFusion, early_contract
 from models.inputs import CHANNELS, ModelInput
+from models.learning import augmentation
 from models.learning.augmentation import Augmentation, cropped, jittered, robbed, shaken
 from models.learning.fit import fit
 from models.learning.learner import Learner, WeightAverage
@@ -216,8 +217,8 @@ def test_jitter_bends_each_date_alike_everywhere_and_indices_follow():
         order = np.argsort(before[0], axis=None)
         assert (np.diff(after[0].ravel()[order]) >= 0).all()  # a stretch keeps the order
         assert np.abs(after[0] - before[0]).max() > 0.01
-        assert after.min() >= -1
-        assert after.max() <= 1
+        if name.startswith("s1"):
+            assert (after.min() >= 0) & (after.max() <= 1)
     swir, nir, green, ndwi, mndwi = bent.modalities["s2"].astype("f8")
     bright = np.minimum(green + nir, green + swir) > 0.01
     np.testing.assert_allclose(ndwi[bright], ((green - nir) / (green + nir))[bright], atol=1e-5)
@@ -226,6 +227,19 @@ def test_jitter_bends_each_date_alike_everywhere_and_indices_follow():
     physical, _ = noisy_chip(1)
     same = jittered(physical, 1.0, {}, np.random.default_rng(2))
     assert all(np.array_equal(same.modalities[name], values) for name, values in physical.modalities.items())
+
+
+def test_another_light_is_one_gain_for_all_bands_and_no_index_sees_it(monkeypatch):
+    monkeypatch.setattr(augmentation, "HAZE", 0.0)
+    inputs = of_8_bit(1)
+    lit = jittered(inputs, 1.0, RANGES, np.random.default_rng(2))
+    for name in ("s2", "s2@1"):
+        before, after = inputs.modalities[name], lit.modalities[name]
+        gains = after[:3][before[:3] > 0.01] / before[:3][before[:3] > 0.01]
+        assert gains.std() < 1e-5
+        assert abs(float(gains.mean()) - 1.0) > 0.01
+        bright = before[:3].min(axis=0) > 0.05
+        np.testing.assert_allclose(after[3:][:, bright], before[3:][:, bright], atol=1e-4)
 
 
 def test_shaking_leaves_stretched_channels_and_moves_their_evidence():

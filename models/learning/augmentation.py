@@ -20,8 +20,12 @@ LEVEL_SHIFT, INDEX_SHIFT, EVIDENCE_SHIFT = 1.5, 0.08, 0.7
 GAMMA, CONTRAST, BRIGHTNESS = 0.3, 0.2, 0.08
 """Standard deviations of a jitter of strength 1: of the logarithms of exponent and gain, and of the shift as a share of
 the channel's range. About what separates two stretches of one scene [M]."""
-STRETCHED = ("vv", "vh", "hh", "hv", "blue", "green", "red", "nir", "swir1", "swir2")
-"""Channels of 8-bit data sets: stretched by chip and date, so that absolute levels are lost."""
+LIGHT, HAZE = 0.15, 0.015
+"""The same for reflectance: of the logarithm of a gain that all bands of a date share (sun, season), and of a path
+reflectance that they share. A gain of each band alone would be no light: it turns land into water for an index [M]."""
+STRETCHED = ("vv", "vh", "hh", "hv")
+"""Radar of 8-bit data sets: stretched by chip and date, so that absolute levels are lost."""
+REFLECTANCES = ("blue", "green", "red", "nir", "swir1", "swir2")
 INDICES: dict[str, tuple[Callable[[Float, Float], Float], str, str]] = {
     "ndwi": (ndwi, "green", "nir"),
     "mndwi": (mndwi, "green", "swir1"),
@@ -48,7 +52,7 @@ class Augmentation(Record):
     shake: NonNegativeFloat = 0.0
     """How far levels, indices and evidence are moved, 1 being what differs from place to place; 0 leaves them."""
     jitter: NonNegativeFloat = 0.0
-    """How far stretched 8-bit channels are bent in contrast, exponent and brightness, by channel and date."""
+    """How far stretched radar is bent in contrast, exponent and brightness, and reflectance lit and hazed, by date."""
 
 
 def varied(
@@ -123,10 +127,10 @@ def shaken(inputs: ModelInput, strength: float, generator: np.random.Generator) 
 
 
 def jittered(inputs: ModelInput, strength: float, ranges: Ranges, generator: np.random.Generator) -> ModelInput:
-    """Bend stretched channels as another stretch would: x^g, gain about the middle, shift; indices are made anew.
+    """Bend stretched radar as another stretch would, and light reflectance as another day; indices are made anew.
 
-    Each channel of each date is bent by its own numbers, for each was stretched on its own. Channels that are not
-    `STRETCHED` stay. `ranges` say what is 0 and 1 of a channel.
+    Radar: x^g, gain about the middle, shift, each channel of each date by its own numbers, for each was stretched by
+    itself; `ranges` say what is 0 and 1. Reflectance: one gain and one haze for all bands of a date. Others stay.
     """
     modalities = dict(inputs.modalities)
     for name, values in inputs.modalities.items():
@@ -135,6 +139,8 @@ def jittered(inputs: ModelInput, strength: float, ranges: Ranges, generator: np.
         for plane, channel in zip(bent, channels, strict=True):
             if channel in STRETCHED and channel in ranges[name]:
                 plane[...] = _bent(plane, ranges[name][channel], strength, generator)
+        lit = [plane for plane, channel in zip(bent, channels, strict=True) if channel in REFLECTANCES]
+        _light(lit, strength, generator)
         planes = dict(zip(channels, bent, strict=True))
         for index, (formula, one, other) in INDICES.items():
             if index in planes and one in planes and other in planes:
@@ -179,7 +185,17 @@ def sensors_of(inputs: ModelInput) -> list[str]:
 
 def _of_physics(channels: tuple[str, ...]) -> bool:
     """Whether an index stands alone: beside its own bands it follows them (`jittered`)."""
-    return not any(channel in STRETCHED for channel in channels)
+    return not any(channel in STRETCHED + REFLECTANCES for channel in channels)
+
+
+def _light(bands: list[Float], strength: float, generator: np.random.Generator) -> None:
+    """Give all bands of a date one gain and one haze, in place."""
+    if not bands:
+        return
+    gain, haze = np.exp(strength * generator.normal(0.0, LIGHT)), strength * generator.normal(0.0, HAZE)
+    for band in bands:
+        band *= np.float32(gain)
+        band += np.float32(haze)
 
 
 def _bent(plane: Float, limits: tuple[float, float], strength: float, generator: np.random.Generator) -> Float:
