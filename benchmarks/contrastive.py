@@ -22,13 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.contract import Contract
-from models.data.chips import chip_paths, read_chip
+from models.data.chips import UNKNOWN, chip_paths, read_chip
 from models.device import choose_device
 from models.learning.contrastive import ContrastiveRecipe, pretrain
 from models.networks import build
 from models.tensors import Tensors, stack, to_tensors
 
-IGNORE = 255
 BATCH, RATE = 8, 2e-3
 """Chips a step, and the learning rate at the start of AdamW; a cosine brings it to 0."""
 DROP = 0.25
@@ -96,10 +95,10 @@ def tune(network: nn.Module, chips: Chips, steps: int, seed: int, device: torch.
         items = [chips[int(index)] for index in drawn.integers(len(chips), size=BATCH)]
         inputs = stack([item[0] for item in items]).to(device)
         truth = torch.stack([item[1] for item in items]).to(device).long()
-        target = torch.where(seen(inputs, chips.contract), truth, IGNORE)
+        target = torch.where(seen(inputs, chips.contract), truth, UNKNOWN)
         log_odds = network(*inputs).log_odds
         logits = torch.cat([torch.zeros_like(log_odds[:, :1]), log_odds], dim=1)
-        loss = functional.cross_entropy(logits, target, ignore_index=IGNORE)
+        loss = functional.cross_entropy(logits, target, ignore_index=UNKNOWN)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -121,7 +120,7 @@ def flood_iou(network: nn.Module, chips: Chips, device: torch.device) -> float:
         inputs, truth = stack([inputs]).to(device), truth[None].to(device)
         log_odds = network(*inputs).log_odds
         wet = torch.exp(log_odds).sum(dim=1) > 1.0
-        used, flooded = seen(inputs, chips.contract) & (truth != IGNORE), truth > 0
+        used, flooded = seen(inputs, chips.contract) & (truth != UNKNOWN), truth > 0
         both += int((wet & flooded & used).sum())
         either += int(((wet | flooded) & used).sum())
     return both / either if either else 1.0

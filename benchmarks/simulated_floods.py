@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from benchmarks.ombria_folds import SharedExperts
 from models.contract import CONTRACT, LATE, Rule, shipped, shipped_names
+from models.data.chips import UNKNOWN
 from models.data.sources import ChipSource, FolderSource
 from models.early import SENSORS
 from models.judging.answers import answer_of
 from models.judging.baselines import index_rule, physics_alone
-from models.judging.evaluate import IGNORE, Reliability, flood_probability
+from models.judging.calibrate import flood_probability
+from models.judging.evaluate import CalibrationCount
 from models.judging.turns import Answer
 from workflows.training_data import QUIET_EVERY, make_event_chips
 
@@ -42,12 +44,12 @@ class Tally:
     flood: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
     """Intersection and union."""
     vegetation: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
-    reliability: Reliability = field(default_factory=Reliability)
+    reliability: CalibrationCount = field(default_factory=CalibrationCount)
     furthest: float = 0.0
     """Most nats by which a log-odds was moved from the physics of all sensors."""
 
     def add(self, log_odds: NDArray[np.float32], physics: NDArray[np.float32], truth: NDArray[np.uint8]) -> None:
-        known = truth != IGNORE
+        known = truth != UNKNOWN
         probability = flood_probability(log_odds)
         likeliest = np.concatenate([np.zeros((1, *truth.shape)), log_odds]).argmax(axis=0)
         self.flood += _overlap(probability > 0.5, truth > 0, known)

@@ -28,14 +28,13 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from models.checkpoint import load
-from models.data.chips import chip_paths, read_chip
+from models.data.chips import UNKNOWN, chip_paths, read_chip
 from models.device import choose_device
 from models.network import Network
 from models.output import Output
 from models.tensors import Tensors, stack, to_tensors
 
 Real = NDArray[np.float64]
-IGNORE = 255
 BINS = 15
 """Of the calibration error (Guo et al. 2017, ICML)."""
 PIXELS = 4000
@@ -144,7 +143,7 @@ def judge(
         chip, truth = read_chip(path)
         inputs = stack([to_tensors(chip, network.contract)]).to(device)
         seen = torch.stack([inputs.presence[name] for name in network.contract.sensors]).any(dim=0)[0].cpu().numpy()
-        known = np.flatnonzero(seen & (truth != IGNORE))
+        known = np.flatnonzero(seen & (truth != UNKNOWN))
         chosen = drawn.permutation(known)[:PIXELS]
         truths.append(truth.ravel()[chosen])
         for name, estimate in estimates.items():

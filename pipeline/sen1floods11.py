@@ -25,7 +25,7 @@ from harmonization.optical.clouds import spectral_reasons
 from harmonization.optical.reflectance import NOMINAL_SUN_ZENITH, TOP_HAZE, without_rayleigh
 from harmonization.reasons import Reason
 from harmonization.speckle import equivalent_looks, multilook
-from models.data.chips import Truth, write_chip
+from models.data.chips import UNKNOWN, Truth, write_chip
 from models.inputs import ModelInput
 from pipeline.decode_optical import OPTICAL_CELL_M
 from pipeline.decode_radar import DECIBEL_RANGE, POINT_SPREAD
@@ -35,7 +35,7 @@ from pipeline.radar_angle import UNKNOWN_RANGE
 from pipeline.radar_noise import DEFAULT_NOISE_DB
 from pipeline.scene_water import scene_water
 from pipeline.science import Science, load_science
-from pipeline.training import CHIP_CHANNELS, IGNORED
+from pipeline.training import CHIP_CHANNELS
 from pipeline.weigh import SensorLook, settle, weigh
 
 PIXEL_M = 10.0
@@ -111,7 +111,7 @@ def write_sen1floods11_chips(root: Path, folder: Path, split: str = ALL, side: i
         for row in range(0, inputs.shape[0] - side + 1, side):
             for column in range(0, inputs.shape[1] - side + 1, side):
                 known = truth[row : row + side, column : column + side]
-                if (known != IGNORED).any():
+                if (known != UNKNOWN).any():
                     path = folder / f"{name}_{row}_{column}.npz"
                     write_chip(path, inputs.window(row, column, side, side), known)
                     count += 1
@@ -188,10 +188,10 @@ def _power(decibels: Float) -> Float:
 
 def _truth(path: Path | None, shape: tuple[int, int]) -> Truth:
     if path is None:
-        return np.full(shape, IGNORED, dtype=np.uint8)
+        return np.full(shape, UNKNOWN, dtype=np.uint8)
     with rasterio.open(path) as source:
         labels: NDArray[np.int16] = source.read(1)
-    return np.where(np.isin(labels, (0, 1)), labels, IGNORED).astype(np.uint8)
+    return np.where(np.isin(labels, (0, 1)), labels, UNKNOWN).astype(np.uint8)
 
 
 def _official(root: Path, split: str) -> set[str]:

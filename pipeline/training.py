@@ -12,7 +12,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from catalogs.records import RasterLayer
-from models.data.chips import write_chip
+from models.data.chips import UNKNOWN, write_chip
 from models.inputs import CHANNELS, with_earlier_looks
 from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER
@@ -27,7 +27,6 @@ from pipeline.read import read_window
 from pipeline.run import ground_of_unit
 from pipeline.science import Science, load_science
 
-IGNORED = 255
 CHIP_CHANNELS = with_earlier_looks(CHANNELS, 1)
 """What a chip holds, for networks of every strategy."""
 TO_STATE = {0: 0, OPEN_WATER: 1, REFERENCE_WATER: 1, FLOODED_VEGETATION: 2}
@@ -71,7 +70,7 @@ def _write_chips(plan: Plan, science: Science, truth: Path, folder: Path, group:
 
 def _states(truth: Path, unit: Unit) -> NDArray[np.uint8]:
     values = align(read_window(RasterLayer(href=str(truth.absolute())), unit.box), unit.box, "mask")
-    states = np.full(values.shape, IGNORED, dtype=np.uint8)
+    states = np.full(values.shape, UNKNOWN, dtype=np.uint8)
     for code, state in TO_STATE.items():
         states[values == code] = state
     return states

@@ -20,7 +20,7 @@ from models.inputs import ModelInput
 from models.judging.answers import answer_of
 from models.judging.baselines import certain, fit_pixel_regression, index_rule, physics_alone
 from models.judging.evaluate import (
-    Reliability,
+    CalibrationCount,
     bootstrap_interval,
     count,
     evaluate,
@@ -142,20 +142,20 @@ def test_calibration_error_against_sorted_bins() -> None:
     generator = np.random.default_rng(1)
     said = generator.beta(0.6, 1.2, 40_000).astype(np.float32)
     happened = generator.random(said.size) < said**1.5
-    found = Reliability()
+    found = CalibrationCount()
     for start in range(0, said.size, 7_000):  # chip by chip
         found.add(said[start : start + 7_000], happened[start : start + 7_000])
     bins = np.array_split(np.argsort(said), 20)
     slow = sum(abs(said[b].mean() - happened[b].mean()) * b.size for b in bins) / said.size
     assert found.error == pytest.approx(slow, abs=2e-3)
     assert len(found.curve()) == 20
-    honest = Reliability()
+    honest = CalibrationCount()
     honest.add(said, generator.random(said.size) < said)
     assert honest.error < 0.01
 
 
 def test_certain_and_impossible_are_counted() -> None:
-    found = Reliability()
+    found = CalibrationCount()
     found.add(np.float32([0.0, 1.0, 1.0, 0.0]), np.array([False, True, False, False]))
     assert found.curve() == [(0.0, 0.0, 2), (1.0, 0.5, 2)]
     assert found.error == pytest.approx(0.25)

@@ -12,7 +12,7 @@ import torch
 from models.contract import Contract
 from models.inputs import CHANNELS
 from models.learning.loss_terms import (
-    IGNORE,
+    UNKNOWN,
     cross_entropy,
     edge_loss,
     focal,
@@ -62,11 +62,11 @@ def test_three_states_from_two_log_odds():
 def test_cross_entropy_and_focal_by_hand():
     # Pixel 1, dry, logits (0, 0, 0): p = 1/3. Pixel 2, water, logits (0, ln 2, 0): p = 1/2. Pixel 3 is unknown.
     logits = state_logits(pixels((0, 0), (math.log(2), 0), (9, 9)))
-    target, weights = row(0, 1, IGNORE, kind=torch.long), torch.tensor([1.0, 3.0, 5.0])
+    target, weights = row(0, 1, UNKNOWN, kind=torch.long), torch.tensor([1.0, 3.0, 5.0])
     assert float(cross_entropy(logits, target, weights)) == pytest.approx((math.log(3) + 3 * math.log(2)) / 4)
     by_hand = ((2 / 3) ** 2 * math.log(3) + 3 * 0.5**2 * math.log(2)) / 4
     assert float(focal(logits, target, weights, 2.0)) == pytest.approx(by_hand)
-    expected = torch.nn.functional.cross_entropy(logits, target, weights, ignore_index=IGNORE)
+    expected = torch.nn.functional.cross_entropy(logits, target, weights, ignore_index=UNKNOWN)
     assert float(cross_entropy(logits, target, weights)) == pytest.approx(float(expected))
 
 
@@ -168,7 +168,7 @@ def test_pixels_without_a_sensor_or_truth_teach_nothing():
     assert (log_odds.grad[0, :, seen[0]] != 0).any()
     assert not log_odds.grad[0, :, ~seen[0]].any()
     log_odds.grad = None
-    nobody = torch.full_like(truth, IGNORE)
+    nobody = torch.full_like(truth, UNKNOWN)
     from_truth = Objective(lovasz=1.0, focal=1.0, hydrostatic=0.0, consistency=0.0)
     loss = loss_of(log_odds, inputs, nobody, CONTRACT, from_truth)
     loss.total.backward()

@@ -13,7 +13,8 @@ from rasterio.transform import from_origin
 from models.contract import read_contract, shipped
 from models.data.sources import FolderSource
 from models.judging.baselines import physics_alone
-from models.judging.evaluate import evaluate, flood_probability
+from models.judging.calibrate import flood_probability
+from models.judging.evaluate import evaluate
 from models.tensors import to_tensors
 from pipeline.errors import DatasetError
 from pipeline.sen1floods11 import Sen1Floods11Source, write_sen1floods11_chips

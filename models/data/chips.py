@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from models.inputs import CHANNELS, ModelInput
 
+UNKNOWN = 255
+"""Truth where nobody knows. Otherwise 0 dry, 1 … the state."""
 Truth = NDArray[np.uint8]
-"""(y, x) 0 dry, 1 … the state, 255 unknown."""
+"""(y, x) 0 dry, 1 … the state, `UNKNOWN`."""
 
 
 def write_chip(path: Path, inputs: ModelInput, truth: Truth) -> None:

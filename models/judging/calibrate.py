@@ -40,8 +40,8 @@ class Reliability(NamedTuple):
     """(bins,) of the pixels in the bin; the sum is 1."""
 
 
-def flood_probability(log_odds: Real) -> Real:
-    """(S, ...) log-odds to (...) probability of any of the states."""
+def flood_probability(log_odds: Real | NDArray[np.float32]) -> Real:
+    """(S, ...) log-odds to (...) probability of any of the states, in double precision."""
     return np.asarray(1.0 - state_probabilities(np.asarray(log_odds, dtype=np.float64))[0])
 
 

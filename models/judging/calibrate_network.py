@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from models.checkpoint import load, save
 from models.contract import Contract
+from models.data.chips import UNKNOWN
 from models.data.sources import ChipSource
 from models.judging.calibrate import Real, bounded, expected_calibration_error, fit_temperature, flood_probability
-from models.learning.losses import IGNORE
 from models.learning.samples import ChipSet
 from models.network import Network
 
@@ -89,7 +89,7 @@ def _scenario(network: Network, chips: ChipSource, hidden: tuple[str, ...], seed
             inputs = sample.inputs.to(device)
             observed = torch.stack([inputs.presence[name] for name in network.contract.sensors]).any(dim=0)[0].cpu()
             log_odds = network(*inputs).log_odds[0].double().cpu().numpy()
-            usable = np.flatnonzero((observed & (sample.truth[0] != IGNORE)).numpy())
+            usable = np.flatnonzero((observed & (sample.truth[0] != UNKNOWN)).numpy())
             chosen = generator.permutation(usable)[:PIXELS]
             flat = (
                 array.reshape(len(log_odds), -1)[:, chosen]

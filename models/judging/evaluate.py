@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import sensor_of
-from models.data.chips import Truth
+from models.data.chips import UNKNOWN, Truth
 from models.data.sources import ChipSource
 from models.inputs import CONTEXT, ModelInput
+from models.judging.calibrate import flood_probability
 from models.judging.turns import Answer
 from models.output import Float
 
@@ -20,7 +21,6 @@ Counts = NDArray[np.int64]
 """(…, 4): hits, false alarms, misses, correct dry pixels."""
 Progress = Callable[[str], None]
 
-IGNORE = 255
 BINS = 20
 """Of the reliability curve, with equal numbers of pixels each."""
 DRAWS = 2000
@@ -34,7 +34,7 @@ _FINE, _REACH = 4000, 20.0
 
 
 @dataclass(eq=False)
-class Reliability:
+class CalibrationCount:
     """Pixels by what was said of them: small, however many pixels there are."""
 
     pixels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_FINE, dtype=np.int64))
@@ -81,7 +81,7 @@ class Evaluation:
     """(chip, 4)."""
     observed: float
     """Share of the known pixels that a sensor saw; the others count with the answer of the prior."""
-    reliability: Reliability
+    reliability: CalibrationCount
 
     @property
     def flood_iou(self) -> float:
@@ -109,11 +109,11 @@ def evaluate(
     that of the training data (`group_shifts`).
     """
     counts: dict[str, list[list[int]]] = {name: [] for name in answers}
-    reliability = {name: Reliability() for name in answers}
+    reliability = {name: CalibrationCount() for name in answers}
     known_pixels, seen_pixels = 0, 0
     for index, group in enumerate(source.groups):
         inputs, truth = source.read(index)
-        inputs, known = inputs.without(dict.fromkeys(without, True)), truth != IGNORE
+        inputs, known = inputs.without(dict.fromkeys(without, True)), truth != UNKNOWN
         for name, answer in answers.items():
             log_odds = answer(inputs).log_odds
             if shifts is not None:
@@ -153,7 +153,7 @@ def state_shares(source: ChipSource, states: int) -> tuple[float, ...]:
     pixels = np.zeros(states + 1, dtype=np.int64)
     for index in range(len(source)):
         truth = source.read(index)[1]
-        pixels += np.bincount(np.minimum(truth[truth != IGNORE], states), minlength=states + 1)
+        pixels += np.bincount(np.minimum(truth[truth != UNKNOWN], states), minlength=states + 1)
     return tuple((pixels / max(int(pixels.sum()), 1)).tolist())
 
 
@@ -164,16 +164,9 @@ def seen(inputs: ModelInput) -> NDArray[np.bool_]:
     return anywhere
 
 
-def flood_probability(log_odds: Float) -> Float:
-    """(S, y, x) nats against dry to (y, x) probability that any of the states holds."""
-    top = np.maximum(log_odds.max(axis=0), 0.0)
-    wet = np.exp(log_odds - top).sum(axis=0)
-    return np.asarray(wet / (wet + np.exp(-top)), dtype=np.float32)
-
-
 def count(mapped: NDArray[np.bool_], truth: Truth) -> list[int]:
     """Hits, false alarms, misses and correct dry pixels where the truth is known; every state of it is flood."""
-    known, flooded = truth != IGNORE, (truth > 0) & (truth != IGNORE)
+    known, flooded = truth != UNKNOWN, (truth > 0) & (truth != UNKNOWN)
     hit, alarm = int((mapped & flooded).sum()), int((mapped & known & ~flooded).sum())
     miss = int(flooded.sum()) - hit
     return [hit, alarm, miss, int(known.sum()) - hit - alarm - miss]

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import Training
+from models.data.chips import UNKNOWN
 from models.data.sources import ChipSource, ChipsUnfit, Subset, split_by_group
 from models.late.checkpoint import expert_digest, experts_say, read_experts, rule_reach, save_late
 from models.late.learn import calibrate_rule, expert_errors, learn, nothing_learned
 from models.late.learned import Fitted, Learned
 from models.late.opinions import Opinions, Real, joined
 from models.late.rules import RULES
-from models.learning.losses import IGNORE
 
 PIXELS = 1000
 """Of a chip, drawn: neighbours say the same."""
@@ -102,7 +102,7 @@ def _told(
         whole = experts_say(folder, bare, inputs, device)
         names = whole.names if len(whole.names) > 1 else ()
         for opinions in (whole, *(whole.without(name) for name in names)):
-            usable = np.flatnonzero((opinions.count > 0) & (truth != IGNORE))
+            usable = np.flatnonzero((opinions.count > 0) & (truth != UNKNOWN))
             generator = np.random.default_rng((seed, *name_of_chip.encode()))
             chosen = np.zeros(truth.size, dtype=np.bool_)
             chosen[generator.permutation(usable)[:PIXELS]] = True

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from models.contract import Contract, ContractMismatch
+from models.data.chips import UNKNOWN
 from models.data.sources import ChipSource
 from models.device import computes_bfloat16
 from models.learning.log import Row
-from models.learning.loss_terms import IGNORE
 from models.learning.losses import Loss, Objective, loss_of
 from models.learning.recipe import Recipe
 from models.learning.samples import ChipSet, Sample
@@ -135,7 +135,7 @@ class Learner:
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             for sample in loader:
                 loss = self._step(sample)
-                self.pixels += torch.bincount(sample.truth[sample.truth != IGNORE], minlength=len(self.pixels))
+                self.pixels += torch.bincount(sample.truth[sample.truth != UNKNOWN], minlength=len(self.pixels))
                 for name, term in {"loss": loss.total, **loss.terms}.items():
                     sums[name] = sums.get(name, 0.0) + float(term.detach())
         self.schedule.step()

@@ -1,6 +1,6 @@
 """The terms that a fit may minimize: each a pure function of what the network says and what is true.
 
-Shapes: logits (B, 1 + S, H, W) of dry and the S states; target (B, H, W) integers, `IGNORE` where nobody knows;
+Shapes: logits (B, 1 + S, H, W) of dry and the S states; target (B, H, W) integers, `UNKNOWN` where nobody knows;
 probability, flooded and used (B, H, W). Every term is 0, with a gradient of 0, where no pixel is used.
 """
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-IGNORE = 255
-"""Truth where nobody knows. Otherwise 0 dry, 1 … the state."""
+from models.data.chips import UNKNOWN
+
 SURELY_WATER, SURELY_DRY = 0.2, -0.3
 """Index above which a clear pixel is open water, and below which it is not, on any usual ground: turbid water and
 wet soil lie between [M]."""
@@ -28,7 +28,7 @@ def focal(logits: Tensor, target: Tensor, weights: Tensor, focus: float) -> Tens
 
     Lin et al. 2017, ICCV, equation 5; `focus` is its γ, 0 gives the cross-entropy.
     """
-    used = target != IGNORE
+    used = target != UNKNOWN
     state = torch.where(used, target, 0)
     log_p = functional.log_softmax(logits, dim=1).gather(1, state[:, None])[:, 0]
     weight = weights[state] * used

@@ -9,8 +9,8 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from models.contract import Contract, Record
+from models.data.chips import UNKNOWN
 from models.learning import loss_terms
-from models.learning.loss_terms import IGNORE as IGNORE
 from models.learning.plausibility import hydrostatic_loss
 from models.tensors import Tensors
 
@@ -68,7 +68,7 @@ def loss_of(log_odds: Tensor, inputs: Tensors, truth: Tensor, contract: Contract
         objective: the weights.
     """
     log_odds = log_odds.float()
-    target = torch.where(observed(inputs, contract), truth.long(), IGNORE)
+    target = torch.where(observed(inputs, contract), truth.long(), UNKNOWN)
     terms = _truth_terms(log_odds, target, objective) | _physics_terms(log_odds, inputs, target, contract, objective)
     total = sum((getattr(objective, name) * term for name, term in terms.items()), log_odds.new_zeros(()))
     return Loss(total, terms)
@@ -83,7 +83,7 @@ def _truth_terms(log_odds: Tensor, target: Tensor, objective: Objective) -> dict
     """What compares with the truth."""
     logits = state_logits(log_odds)
     weights = logits.new_tensor(objective.weights or (1.0,) * logits.shape[1])
-    used, flooded = target != IGNORE, (target > 0) & (target != IGNORE)
+    used, flooded = target != UNKNOWN, (target > 0) & (target != UNKNOWN)
     probability = flood_probability(log_odds)
     terms = {}
     if objective.cross_entropy:
@@ -103,7 +103,7 @@ def _physics_terms(
     terms = {}
     channels = contract.channel_names
     if objective.penalty:
-        used = target != IGNORE
+        used = target != UNKNOWN
         terms["penalty"] = loss_terms.residual_penalty(log_odds, inputs.physics, contract.bound, used)
     if objective.hydrostatic and "height_above_drainage" in channels.get("terrain", ()):
         known = inputs.presence["terrain"].flatten(1).any(dim=1)  # by image: pairs are many, and cost a fifth of a step

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from torch.utils.data import Sampler
 
+from models.data.chips import UNKNOWN
 from models.data.sources import ChipSource, ChipsUnfit
-from models.learning.loss_terms import IGNORE
 
 Real = NDArray[np.float64]
 _STEEPEST = 60.0
@@ -81,5 +81,5 @@ def _tilt(scaled: Real, exponent: float) -> Real:
 
 
 def _flood_share(truth: NDArray[Any]) -> float:
-    known = truth != IGNORE
+    known = truth != UNKNOWN
     return float((truth[known] > 0).mean()) if known.any() else math.nan

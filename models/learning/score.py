@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from models.data.chips import UNKNOWN
 from models.data.sources import ChipSource
-from models.learning.losses import IGNORE, flood_probability, observed
+from models.learning.losses import flood_probability, observed
 from models.learning.samples import ChipSet
 from models.network import Network
 
@@ -41,7 +42,7 @@ def _scenario(network: Network, loader: DataLoader[object], device: torch.device
     with torch.inference_mode():
         for sample in loader:
             inputs, truth = sample.inputs.to(device), sample.truth.to(device)
-            used = observed(inputs, network.contract) & (truth != IGNORE)
+            used = observed(inputs, network.contract) & (truth != UNKNOWN)
             for method, log_odds in (("physics", inputs.physics), ("network", network(*inputs).log_odds)):
                 counts[method] += _overlap(flood_probability(log_odds) > 0.5, truth > 0, used).cpu()
     return {method: iou(*pair.tolist()) for method, pair in counts.items()}
