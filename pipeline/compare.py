@@ -19,9 +19,10 @@ from catalogs.records import RasterLayer
 from pipeline.align import align
 from pipeline.classify import FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE, REFERENCE_WATER
 from pipeline.errors import PipelineError, ReferenceFileError, RunError
-from pipeline.ledger import UNITS, read_item
+from pipeline.ledger import read_item
 from pipeline.plausibility import Sums, add_sums, plausibility_scores
 from pipeline.read import read_window
+from pipeline.run_folder import finished_units
 from pipeline.scores import Confusion, confusion
 
 Mask = NDArray[np.bool_]
@@ -81,14 +82,6 @@ def compare_run(run: Path, reference: Path | None, only: Mapping[str, Sequence[s
         "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in pairs.items()},
         "plausibility": {name: plausibility_scores(sums) for name, sums in plausible.items()},
     }
-
-
-def finished_units(run: Path) -> list[Path]:
-    """Folders of the run's units, each with its item; RunError if there are none."""
-    folders = sorted(path for path in (run / UNITS).glob("[!.]*") if path.is_dir() and read_item(path) is not None)
-    if not folders:
-        raise RunError(f"{run}: holds no finished unit; give the --out folder of `overbank map`")
-    return folders
 
 
 def _chosen(run: Path, folders: Sequence[Path], only: Mapping[str, Sequence[str]]) -> set[str]:

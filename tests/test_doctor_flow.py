@@ -26,8 +26,8 @@ from typer.testing import CliRunner
 from catalogs.doctor.findings import Finding
 from catalogs.errors import SearchError
 from harmonization.reasons import Reason
-from pipeline.compare import finished_units
 from pipeline.errors import SceneError
+from pipeline.run_folder import finished_units
 from workflows.check import check_target
 from workflows.cli import app
 from workflows.compare import compare

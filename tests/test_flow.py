@@ -24,7 +24,8 @@ from stac_validation import validate_item
 from harmonization.reasons import Reason
 from harmonization.simulate.event import simulate_event
 from harmonization.simulate.ground import SimulatedCover, Truth
-from pipeline.compare import compare_run, finished_units
+from pipeline.compare import compare_run
+from pipeline.run_folder import finished_units
 from workflows.map import map_flood
 from workflows.simulate import simulate
 

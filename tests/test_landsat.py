@@ -27,10 +27,10 @@ from harmonization.optical.evidence import weigh_optical
 from harmonization.optical.indices import ndwi
 from harmonization.reasons import Reason
 from pipeline.classify import NOT_OBSERVABLE, OUTSIDE
-from pipeline.compare import finished_units
 from pipeline.decode import decode
 from pipeline.grid import outline_lonlat
 from pipeline.ledger import read_item
+from pipeline.run_folder import finished_units
 from workflows.account import account_of
 from workflows.map import map_flood
 

@@ -26,12 +26,13 @@ from catalogs.lonlat import joined
 from catalogs.publish import SceneFile, scene_item, write_catalog
 from harmonization.reasons import Reason
 from pipeline.area import job_area
-from pipeline.compare import compare_run, finished_units
+from pipeline.compare import compare_run
 from pipeline.errors import JobError
 from pipeline.grid import inside, lattice_origin, project, unit_boxes, zone_outlines
 from pipeline.job import Job
 from pipeline.ledger import read_item
 from pipeline.plan import area_km2, make_plan
+from pipeline.run_folder import finished_units
 from workflows.account import account_of
 from workflows.compare import compare
 from workflows.map import map_flood

@@ -13,8 +13,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from scenes import NORTH, WEST, grid, write_tiff
 
-from pipeline.compare import compare_run, finished_units, read_reference
+from pipeline.compare import compare_run, read_reference
 from pipeline.errors import ReferenceFileError, RunError
+from pipeline.run_folder import finished_units
 from pipeline.scores import Confusion, confusion
 
 # ---- scores

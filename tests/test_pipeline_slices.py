@@ -24,9 +24,9 @@ from catalogs.records import Acquisition
 from catalogs.search import read_item
 from harmonization.bundle import OpticalBundle, RadarBundle
 from harmonization.reasons import Reason
-from pipeline.compare import finished_units
 from pipeline.decode import decode
 from pipeline.ledger import read_item as read_unit
+from pipeline.run_folder import finished_units
 from workflows.map import map_flood
 from workflows.simulate import simulate
 

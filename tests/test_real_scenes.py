@@ -18,13 +18,14 @@ from harmonization.radar.evidence import class_log_likelihoods, weigh_radar
 from harmonization.reasons import Reason
 from pipeline.align import align
 from pipeline.classify import NOT_OBSERVABLE, OUTSIDE
-from pipeline.compare import compare_run, finished_units
+from pipeline.compare import compare_run
 from pipeline.decode import decode
 from pipeline.job import load_job
 from pipeline.ledger import read_item
 from pipeline.observe import Prepared
 from pipeline.plan import Plan, make_plan
 from pipeline.read import read_window
+from pipeline.run_folder import finished_units
 from pipeline.science import load_science
 from workflows.map import map_flood
 

@@ -33,9 +33,10 @@ from harmonization.bundle import RadarBundle
 from harmonization.simulate.event import Event, simulate_event
 from harmonization.simulate.radar import S1_NOISE_DB, ground_gamma0, sentinel1_pass
 from harmonization.simulate.swath import ellipsoid_gamma0
-from pipeline.compare import compare_run, finished_units
+from pipeline.compare import compare_run
 from pipeline.decode import decode
 from pipeline.prepare import prepare
+from pipeline.run_folder import finished_units
 from pipeline.swath import noise_on
 from pipeline.swath_terrain import datum_offset, swaths_of
 from workflows.cli import app

@@ -30,9 +30,9 @@ from harmonization.wavelength import (
     track_constant,
 )
 from models.inputs import CHANNELS, Look, assemble
-from pipeline.compare import finished_units
 from pipeline.job import Job
 from pipeline.methods import by_physics
+from pipeline.run_folder import finished_units
 from workflows.map import map_flood
 from workflows.simulate import simulate
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from catalogs.doctor.findings import Finding
 from catalogs.lonlat import bbox_around
-from pipeline.compare import finished_units
 from pipeline.examine import read_examined
 from pipeline.ledger import read_item
+from pipeline.run_folder import finished_units
 
 Item = dict[str, Any]
 CLOUD_TESTS = {"scene-classification", "quality-bits"}

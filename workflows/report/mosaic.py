@@ -17,8 +17,8 @@ from rasterio.warp import transform_bounds
 
 from catalogs.lonlat import bbox_around
 from harmonization.reasons import Reason
-from pipeline.compare import finished_units
 from pipeline.ledger import read_item
+from pipeline.run_folder import finished_units
 
 LONGEST = 640
 """Pixels of a picture's longer side; memory does not grow with the run."""
