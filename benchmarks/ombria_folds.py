@@ -20,7 +20,7 @@ import numpy as np
 from catalogs.publish import write_json
 from models.contract import CONTRACT, Architecture, Rule, Training
 from models.data.ombria import OmbriaSource, ombria_contract
-from models.data.sources import Subset, folds, split_by_group
+from models.data.sources import ChipSource, KeptSource, Subset, folds, split_by_group
 from models.inputs import ModelInput
 from models.judging.answers import answer_of
 from models.judging.baselines import fit_pixel_regression, index_rule, physics_alone
@@ -85,20 +85,18 @@ class Told:
 def train_fold(fold: Fold, told: Told, out: Path, strategy: str, join: str | None, sensor: str | None) -> None:
     """Train one network of a fold by the settings of `overbank train --dataset ombria`; kept weights stay."""
     from models.learning.fit import fit
-    from models.learning.recipe import Recipe
-    from workflows.training_plan import DEFAULTS, merged
+    from workflows.training_plan import recipe_of
 
     if (out / CONTRACT).is_file():
         return
-    settings = merged(DEFAULTS["ombria"]["recipe"], {"seed": told.seed})
-    if told.epochs is not None:
-        settings["epochs"] = told.epochs
-    drawn = settings.get("flood_share")
+    given: dict[str, Any] = {"seed": told.seed} | ({} if told.epochs is None else {"epochs": told.epochs})
+    recipe = recipe_of("ombria", given)
+    drawn = recipe.flood_share
     shape = None if told.encoder is None else Architecture(encoder=told.encoder)
     fit(
         fold.learning,
         out,
-        Recipe.model_validate(settings),
+        recipe,
         validation=fold.validation,
         contract=ombria_contract(strategy, join, sensor, shape),
         training=Training(
@@ -233,7 +231,7 @@ def table(found: Sequence[Mapping[str, Scores]], made: Sequence[Fold]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def made_folds(source: OmbriaSource, out: Path, seed: int, limit: int | None) -> list[Fold]:
+def made_folds(source: ChipSource, out: Path, seed: int, limit: int | None) -> list[Fold]:
     """The folds; `limit` keeps so many chips of each part, for a check of the way through."""
     result = []
     for number, (rest, held) in enumerate(folds(source, FOLDS, seed)):
@@ -260,7 +258,9 @@ def main() -> None:
     settings = Told(told.epochs, told.seed, told.device, told.joins.split(","), told.rules.split(","), told.encoder)
     chosen = set(map(int, told.folds.split(",")))
     made = [
-        fold for fold in made_folds(OmbriaSource(told.root), told.out, told.seed, told.limit) if fold.number in chosen
+        fold
+        for fold in made_folds(KeptSource(OmbriaSource(told.root)), told.out, told.seed, told.limit)
+        if fold.number in chosen
     ]
     found: list[dict[str, Scores]] = [{} for _ in made]
     for family in told.families.split(","):

@@ -6,7 +6,8 @@ Chips are made below `--root` by the flow that maps (kept, and used again). `--w
 late fusion; by default all that are shipped. All pixels of known truth count, the same for every way: where a way has
 nothing to go by, it answers with its prior. Pooled IoU of flood (open water and flooded vegetation) and, with all
 sensors, of flooded vegetation alone; calibration error of P(flood) in twenty bins of equal counts; and the most nats by
-which a way moved the physics of all sensors, where it fuses them.
+which a way moved the physics of all sensors, where it fuses them. A second table tells what the bound costs: the IoU of
+what each fused way aims at, and the most that any way can reach within the bound.
 """
 
 from __future__ import annotations
@@ -21,19 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.ombria_folds import SharedExperts
-from models.contract import CONTRACT, LATE, Rule, shipped, shipped_names
+from models.contract import BOUND, CONTRACT, LATE, Rule, shipped, shipped_names
 from models.data.chips import UNKNOWN
 from models.data.sources import ChipSource, FolderSource
 from models.early import SENSORS
 from models.judging.answers import answer_of
 from models.judging.baselines import index_rule, physics_alone
-from models.judging.calibrate import flood_probability
+from models.judging.calibrate import flood_probability, unbounded
 from models.judging.evaluate import CalibrationCount
 from models.judging.turns import Answer
 from workflows.training_data import QUIET_EVERY, make_event_chips
 
 SIZE = 512
 VEGETATION = 2
+LIMIT = "the truth, held within the bound"
 CONDITIONS: dict[str, tuple[str, ...]] = {"all": (), **{f"without {name}": (name,) for name in SENSORS}}
 
 
@@ -44,6 +46,8 @@ class Tally:
     flood: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
     """Intersection and union."""
     vegetation: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
+    aim: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
+    """Of flood, were what the way aims at not held within the bound about the physics."""
     reliability: CalibrationCount = field(default_factory=CalibrationCount)
     furthest: float = 0.0
     """Most nats by which a log-odds was moved from the physics of all sensors."""
@@ -53,6 +57,8 @@ class Tally:
         probability = flood_probability(log_odds)
         likeliest = np.concatenate([np.zeros((1, *truth.shape)), log_odds]).argmax(axis=0)
         self.flood += _overlap(probability > 0.5, truth > 0, known)
+        aim = unbounded(physics.astype(np.float64), log_odds.astype(np.float64), BOUND)
+        self.aim += _overlap(flood_probability(aim) > 0.5, truth > 0, known)
         self.vegetation += _overlap(likeliest == VEGETATION, truth == VEGETATION, known)
         self.reliability.add(probability[known], truth[known] > 0)
         self.furthest = max(self.furthest, float(np.abs(log_odds - physics).max()))
@@ -84,13 +90,20 @@ def ways(weights: Sequence[Path], device: str) -> Iterator[tuple[str, Answer]]:
             yield f"late {rule}", shared.answer(rule)
 
 
+def truth_within_bound(physics: NDArray[np.float32], truth: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(S, y, x) what nobody can better: the physics moved by the whole bound to where the truth lies."""
+    states = np.arange(1, len(physics) + 1)[:, None, None]
+    return np.where(truth == states, physics + BOUND, physics - BOUND).astype(np.float32)
+
+
 def tallies(source: ChipSource, answers: Mapping[str, Answer], hidden: Sequence[str]) -> dict[str, Tally]:
-    found = {name: Tally() for name in answers}
+    found = {name: Tally() for name in (*answers, LIMIT)}
     for index in range(len(source)):
         inputs, truth = source.read(index)
         inputs = inputs.without(dict.fromkeys(hidden, True))
         for name, answer in answers.items():
             found[name].add(answer(inputs).log_odds, inputs.physics, truth)
+        found[LIMIT].add(truth_within_bound(inputs.physics, truth), inputs.physics, truth)
     return found
 
 
@@ -112,6 +125,18 @@ def table(found: Mapping[str, Mapping[str, Tally]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def bound_table(found: Mapping[str, Mapping[str, Tally]]) -> str:
+    """What the bound costs: flood IoU of each fused way as it is, and of what it aims at."""
+    heads = ["way", *(f"{name}: {what}" for name in found for what in ("held", "aim"))]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for name in found["all"]:
+        if name in ("NDWI", "physics") or name.startswith("expert"):
+            continue
+        pairs = [pair for tallies in found.values() for pair in (tallies[name].flood, tallies[name].aim)]
+        lines.append(f"| {name} | " + " | ".join(f"{over / max(total, 1):.3f}" for over, total in pairs) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True)
@@ -125,7 +150,8 @@ def main() -> None:
     source = chips_of(told.root, told.first_seed, told.events)
     answers = dict(ways(told.weights or [shipped(name) for name in shipped_names()], told.device))
     asked = {name: CONDITIONS[name] for name in told.conditions.split(",")}
-    text = table({name: tallies(source, answers, hidden) for name, hidden in asked.items()})
+    found = {name: tallies(source, answers, hidden) for name, hidden in asked.items()}
+    text = f"{table(found)}\n{bound_table(found)}"
     print(f"{len(source)} chips of {told.events} events from seed {told.first_seed} on\n\n{text}")
     if told.out is not None:
         told.out.write_text(text, encoding="utf-8")

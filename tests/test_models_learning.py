@@ -11,7 +11,7 @@ import torch
 from models.checkpoint import load
 from models.contract import Architecture, Contract, ContractMismatch, Training
 from models.data.chips import chip_paths, read_chip, write_chip
-from models.data.sources import FolderSource, Subset, folds, split_by_group
+from models.data.sources import FolderSource, KeptSource, Subset, folds, split_by_group
 from models.early import SENSORS, EarlyFusion, early_contract
 from models.inputs import CHANNELS, ModelInput
 from models.learning import augmentation
@@ -21,7 +21,7 @@ from models.learning.learner import Learner, WeightAverage
 from models.learning.losses import Objective
 from models.learning.recipe import Recipe
 from models.learning.samples import ChipSet
-from models.learning.sampling import flood_shares, tilted_weights
+from models.learning.sampling import EpochOrder, flood_shares, tilted_weights
 from models.learning.score import iou, score
 from models.tensors import stack, to_tensors
 
@@ -469,3 +469,45 @@ def test_one_state_and_squares(tmp_path):
     recipe = Recipe(epochs=1, batch=2, augmentation=Augmentation(turn=True, side=16, jitter=1.0, drop=0.3))
     result = fit(Floods(), tmp_path / "one", recipe, contract=contract, device="cpu", report=quiet)
     assert list(result.scores) == ["all", "without s1", "without s2"]
+
+
+# --- kept chips, and chips that come twice
+
+
+def test_kept_chips_are_read_once_as_far_as_they_fit(chips):
+    class Counted(FolderSource):
+        reads = 0
+
+        def read(self, index):
+            self.reads += 1
+            return super().read(index)
+
+    source = Counted(chips)
+    first = source.read(0)
+    size = first[1].nbytes + sum(
+        array.nbytes for part in (first[0].modalities, first[0].presence, first[0].parts) for array in part.values()
+    )
+    kept = KeptSource(source, limit=1.5 * size)  # one of two
+    source.reads = 0
+    for _ in range(3):
+        for index in (0, 1):
+            truth = kept.read(index)[1]
+            np.testing.assert_array_equal(truth, FolderSource(chips).read(index)[1])
+    assert source.reads == 1 + 3
+    assert (kept.names, kept.groups, len(kept)) == (source.names, source.groups, len(source))
+
+
+@pytest.mark.parametrize("weights", [None, np.full(3, 1 / 3)])
+def test_a_chip_that_is_drawn_twice_is_varied_twice(chips, weights):
+    source = Subset(FolderSource(chips), range(3))
+    order = EpochOrder(3, seed=1, weights=weights, draws=4)
+    drawn = list(order)
+    assert len(order) == len(drawn) == len(set(drawn)) == 12
+    if weights is None:
+        assert sorted(index % 3 for index in drawn) == sorted(list(range(3)) * 4)
+    chipset = ChipSet(source, early_contract(), augmentation=Augmentation(side=8), seed=2)
+    same = [index for index in drawn if index % 3 == drawn[0] % 3]
+    squares = {
+        chipset[index].truth.numpy().tobytes() + chipset[index].inputs.physics.numpy().tobytes() for index in same
+    }
+    assert len(squares) > 1

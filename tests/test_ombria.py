@@ -185,7 +185,7 @@ def test_groups_are_found_where_a_chip_lacks_a_sensor(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "sensor", "channels"), [("early", None, 16), ("expert", "s1", 4), ("expert", "s2", 12)]
+    ("strategy", "sensor", "channels"), [("early", None, 18), ("expert", "s1", 6), ("expert", "s2", 12)]
 )
 def test_contracts_fit_the_chips(root: Path, strategy: str, sensor: str | None, channels: int) -> None:
     contract = ombria_contract(strategy, sensor=sensor, architecture=SMALL)

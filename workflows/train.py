@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.contract import CONTRACT, Training
-from models.data.sources import ChipSource, FolderSource, split_by_group
+from models.data.sources import ChipSource, FolderSource, KeptSource, split_by_group
 from models.learning.fit import FitResult, fit
 from workflows.training_data import contract_for, seeds_of, sensors_in, source_of
 from workflows.training_plan import TrainingPlan, write_plan
@@ -24,7 +24,7 @@ def train(plan: TrainingPlan, say: Say = print) -> list[FitResult]:
     Late fusion trains the experts that are not there yet, each into a folder of its sensor below `out`, then fits its
     rules on the validation chips. What was fitted by this call.
     """
-    source = source_of(plan, say)
+    source = KeptSource(source_of(plan, say))
     sensors = sensors_in(source)
     learning, validation = _halves(plan, source)
     say(f"{len(learning)} chips to learn from, {len(validation)} to validate on; sensors {', '.join(sensors)}")

@@ -30,6 +30,12 @@ DEFAULTS: dict[str, Settings] = {
 """By data set, what differs from the defaults of the records."""
 
 
+def recipe_of(dataset: str, given: Mapping[str, Any] | None = None) -> Recipe:
+    """Return the recipe of a data set as `overbank train` has it, with what is given in place of its own."""
+    base = merged(Recipe().model_dump(), DEFAULTS.get(dataset, {}).get("recipe", {}))
+    return Recipe.model_validate(merged(base, dict(given or {})))
+
+
 class TrainingPlan(Record):
     """What is learnt from what."""
 

@@ -17,6 +17,7 @@ from scipy.ndimage import binary_opening
 from skimage.io import imread
 
 from harmonization.optical.indices import mndwi, ndwi
+from harmonization.relative_level import relative_level
 from models.contract import DATED, Architecture, Channel, Contract, sensor_of
 from models.data.chip_groups import groups_by_edge
 from models.data.chips import Truth
@@ -33,7 +34,7 @@ DATES = {"": "AFTER", f"{DATED}1": "BEFORE"}
 """By the ending of a modality's name: the folder of its images."""
 OMBRIA_CHANNELS: dict[str, tuple[str, ...]] = {
     f"{sensor}{ending}": names
-    for sensor, names in {"s1": ("vv",), "s2": ("swir1", "nir", "green", "ndwi", "mndwi")}.items()
+    for sensor, names in {"s1": ("vv", "vv_level"), "s2": ("swir1", "nir", "green", "ndwi", "mndwi")}.items()
     for ending in DATES
 }
 _MNDWI = OMBRIA_CHANNELS["s2"].index("mndwi")
@@ -46,6 +47,7 @@ BLACK_SIDE = 3
 # Clip, mean, deviation: round numbers around all shared chips, so that most values lie within about +-2 [C].
 _NORMALISATION = {
     "vv": ((0.0, 1.0), 0.55, 0.2),
+    "vv_level": ((-8.0, 8.0), 0.0, 2.0),
     "swir1": ((0.0, 1.0), 0.2, 0.12),
     "nir": ((0.0, 1.0), 0.25, 0.12),
     "green": ((0.0, 1.0), 0.15, 0.1),
@@ -154,6 +156,7 @@ def ombria_input(images: dict[str, Pixels]) -> ModelInput:
         values = counts.astype(np.float32) / np.float32(FULL_SCALE)
         values[:, ~presence[name]] = np.nan
         modalities[name] = np.concatenate([values, _indices(values)]) if sensor_of(name) == "s2" else values
+    modalities |= _levels({name: values[0] for name, values in modalities.items() if sensor_of(name) == "s1"})
     parts = {}
     if "s2" in modalities:
         past = modalities.get(f"s2{DATED}1")
@@ -161,6 +164,16 @@ def ombria_input(images: dict[str, Pixels]) -> ModelInput:
         parts["s2"] = nats[None]
     prior = np.array([np.log(FLOOD_SHARE / (1.0 - FLOOD_SHARE))], dtype=np.float32)
     return ModelInput(modalities, presence, parts, prior, OMBRIA_CHANNELS)
+
+
+def _levels(radar: dict[str, Float]) -> dict[str, Float]:
+    """By date, (2, y, x) the stretched image and its level: that of "s1" where it is there, else its own."""
+    if "s1" not in radar:
+        return {name: np.stack([image, relative_level(image)[0]]) for name, image in radar.items()}
+    levels = relative_level(radar["s1"], radar.get(f"s1{DATED}1"))
+    return {
+        name: np.stack([radar[name], level]) for name, level in zip(radar, levels, strict=False) if level is not None
+    }
 
 
 def _black(counts: Pixels) -> Mask:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.data.chips import Truth, chip_paths, read_chip
 from models.inputs import ModelInput
@@ -65,6 +66,38 @@ class Subset:
     def read(self, index: int) -> tuple[ModelInput, Truth]:
         """Read one chip of the source."""
         return self.source.read(self.indices[index])
+
+
+KEPT_BYTES = 4e9
+"""Of chips that are kept in memory: a few thousand of them [M]."""
+
+
+class KeptSource:
+    """A source whose chips are read once and kept, as far as they fit; those beyond are read each time."""
+
+    def __init__(self, source: ChipSource, limit: float = KEPT_BYTES) -> None:
+        """Args: `limit` in bytes."""
+        self.source, self.left = source, limit
+        self.names, self.groups = source.names, source.groups
+        self.kept: dict[int, tuple[ModelInput, Truth]] = {}
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, index: int) -> tuple[ModelInput, Truth]:
+        """Return a chip; its arrays are shared by all who ask, and not to be written into."""
+        if index in self.kept:
+            return self.kept[index]
+        inputs, truth = self.source.read(index)
+        size = truth.nbytes + sum(array.nbytes for part in _arrays(inputs) for array in part.values())
+        if size <= self.left:
+            self.left -= size
+            self.kept[index] = inputs, truth
+        return inputs, truth
+
+
+def _arrays(inputs: ModelInput) -> tuple[Mapping[str, NDArray[Any]], ...]:
+    return inputs.modalities, inputs.presence, inputs.parts
 
 
 def split_by_group(source: ChipSource, share: float, seed: int) -> tuple[Subset, Subset]:

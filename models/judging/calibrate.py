@@ -28,6 +28,9 @@ HOLD = 1e-3
 BINS = 20
 """Of a reliability curve."""
 
+FURTHEST = 3.0
+"""Bounds from its physics at most that a network is read as aiming: beyond, tanh says no more (0.5 % of B) [C]."""
+
 
 class Reliability(NamedTuple):
     """A reliability curve: bins of equal weight along the probability."""
@@ -158,6 +161,14 @@ def fit_affine(prior: Real, evidence: Real, truth: Truth, physics: Real, bound: 
 def bounded(physics: Real, aim: Real, bound: float | None) -> Real:
     """Move the physics toward the aim by `bound` nats at most, as `parts.residual.gray_box` does; None: all the way."""
     return aim if bound is None else physics + bound * np.tanh((aim - physics) / bound)
+
+
+def unbounded(physics: Real, log_odds: Real, bound: float | None) -> Real:
+    """Return what was aimed at before `bounded` held it; at most `FURTHEST` bounds from the physics. None: as it is."""
+    if bound is None:
+        return log_odds
+    reach = float(np.tanh(FURTHEST))
+    return np.asarray(physics + bound * np.arctanh(np.clip((log_odds - physics) / bound, -reach, reach)))
 
 
 def prior_weights(truth: Truth, shares: Real) -> Real:

@@ -22,7 +22,7 @@ from models.late.fusion import calibration_of
 from models.late.gate import likelihood_ratios, per_expert, summed
 from models.late.learned import Arrays, Fitted, Learned, Matrix
 from models.late.opinions import Opinions, Real, joined
-from models.late.rules import STACKS
+from models.late.rules import STACKS, weighted_by_variance
 from models.late.stack import features, fit_stack
 
 BALANCED = 3000
@@ -32,6 +32,8 @@ LEAST_PIXELS = 50
 LEAST_FAILURE = 0.02
 """As the doubt of `harmonization.evidence.Belief`: held-out chips hold no broken sensor, the night of a flood may."""
 _FAILURE, _SHARPNESS = (LEAST_FAILURE, 0.5), (0.05, 3.0)
+_HIDDEN = (1e-3, 1e3)
+"""Nats² between which the variance is looked for that an expert's own leaves out."""
 
 Sampled = tuple[Opinions, NDArray[np.uint8]]
 """Opinions of pixels (n,) and their truth: 0 dry, 1 … S the states."""
@@ -62,6 +64,7 @@ def learn(learned: Learned, samples: Sequence[Sampled], seed: int) -> Fitted:
             "confusion": confusion(opinions, truth),
             "failure": failure,
             "sharpness": sharpness,
+            "hidden_variance": hidden_variance(opinions, truth, seed),
         }
     )
     return Fitted(learned, {kind: _stacks(kind, opinions, truth, seed) for kind in STACKS})
@@ -121,10 +124,7 @@ def confusion(opinions: Opinions, truth: NDArray[np.uint8]) -> tuple[Matrix, ...
 
 def fit_gate(opinions: Opinions, truth: NDArray[np.uint8], seed: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return failure and sharpness (M,) of the experts: the least negative log-likelihood of the gate's sum."""
-    chosen = np.random.default_rng(seed).permutation(len(truth))[: 2 * BALANCED]
-    picked = np.zeros(len(truth), dtype=np.bool_)
-    picked[chosen] = True
-    few, known = opinions.at(picked), truth[picked]
+    few, known = _drawn(opinions, truth, seed)
     count = len(opinions.names)
 
     def loss(numbers: Real) -> float:
@@ -135,6 +135,28 @@ def fit_gate(opinions: Opinions, truth: NDArray[np.uint8], seed: int) -> tuple[t
     start = np.concatenate([np.full(count, logit(0.05)), np.zeros(count)])
     found = minimize(loss, start, method="L-BFGS-B", bounds=limits, options={"maxiter": 40}).x
     return tuple(map(float, expit(found[:count]))), tuple(map(float, np.exp(found[count:])))
+
+
+def hidden_variance(opinions: Opinions, truth: NDArray[np.uint8], seed: int) -> tuple[float, ...]:
+    """Return (M,) nats² beside each expert's own variance, by which weights of inverse variance are the likeliest.
+
+    An expert's own variance tells how noisy its sensor is here, not that another ground looks the same to it.
+    """
+    few, known = _drawn(opinions, truth, seed)
+
+    def loss(logarithms: Real) -> float:
+        return negative_log_likelihood(weighted_by_variance(few, np.exp(logarithms)).log_odds, known)
+
+    limits = [tuple(np.log(_HIDDEN))] * len(opinions.names)
+    found = minimize(loss, np.zeros(len(opinions.names)), method="L-BFGS-B", bounds=limits, options={"maxiter": 40}).x
+    return tuple(map(float, np.exp(found)))
+
+
+def _drawn(opinions: Opinions, truth: NDArray[np.uint8], seed: int) -> Sampled:
+    """At most `2 * BALANCED` of the pixels."""
+    picked = np.zeros(len(truth), dtype=np.bool_)
+    picked[np.random.default_rng(seed).permutation(len(truth))[: 2 * BALANCED]] = True
+    return opinions.at(picked), truth[picked]
 
 
 def _stacks(kind: str, opinions: Opinions, truth: NDArray[np.uint8], seed: int) -> tuple[Arrays, ...]:

@@ -37,6 +37,9 @@ class Learned(Record):
     """(M,) probability that a pixel's opinion has nothing to do with the ground."""
     sharpness: tuple[float, ...]
     """(M,) what the evidence of each is raised to: experts share terrain and context, and their sum counts it twice."""
+    hidden_variance: tuple[float, ...] = ()
+    """(M,) nats² of error that each expert's own variance leaves out: what it cannot see, it does not doubt. Empty is 0
+    each."""
     rule_calibration: dict[str, dict[str, Affine]] = Field(default_factory=dict)
     """By rule, then by the experts that are present ("c_band+optical"). One alone comes calibrated."""
     calibration_error: dict[str, dict[str, float]] = Field(default_factory=dict)

@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from harmonization.evidence import combine
 from models.inputs import ModelInput
-from models.judging.calibrate import Affine
+from models.judging.calibrate import Affine, unbounded
 from models.output import Prediction
 
 Real = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-_FURTHEST = 3.0
-"""Bounds from its physics at most that an expert is read as aiming: beyond, tanh says no more (0.5 % of B) [C]."""
 
 
 class Fused(NamedTuple):
@@ -202,6 +199,6 @@ def _aim(made: Prediction, physics: Real, bound: float | None) -> tuple[Real, Re
     log_odds, epistemic = made.log_odds.astype(np.float64), made.epistemic.astype(np.float64)
     if bound is None:
         return log_odds, epistemic
-    reach = float(np.tanh(_FURTHEST))
-    moved = np.clip((log_odds - physics) / bound, -reach, reach)
-    return physics + bound * np.arctanh(moved), epistemic / (1.0 - moved**2) ** 2
+    aim = unbounded(physics, log_odds, bound)
+    moved = np.tanh((aim - physics) / bound)
+    return aim, epistemic / (1.0 - moved**2) ** 2

@@ -42,8 +42,16 @@ def accuracy(opinions: Opinions, fitted: Fitted | None) -> Fused:
 
 
 def inverse_variance(opinions: Opinions, fitted: Fitted | None = None) -> Fused:
-    """Weights 1 / (aleatoric + epistemic variance) of pixel, expert and state."""
-    return weighted(opinions, 1.0 / np.maximum(opinions.variance, 1e-6))
+    """Weights 1 / total variance of pixel, expert and state: its own, and what that leaves out where it was learned."""
+    hidden = 0.0 if fitted is None else np.array(fitted.learned.hidden_variance)
+    return weighted_by_variance(opinions, hidden)
+
+
+def weighted_by_variance(opinions: Opinions, hidden: ArrayLike) -> Fused:
+    """Mean of the log-odds by the inverse of their variance; `hidden` (M,) nats² are added to each expert's own."""
+    rest = np.asarray(hidden, dtype=np.float64).reshape(-1, *[1] * (opinions.log_odds.ndim - 1))
+    total = opinions.variance + rest if rest.size else opinions.variance
+    return weighted(opinions, 1.0 / np.maximum(total, 1e-6))
 
 
 def median(opinions: Opinions, fitted: Fitted | None = None) -> Fused:

@@ -61,7 +61,7 @@ class Learner:
         self.average = WeightAverage(self.network, recipe.average)
         self.chips = ChipSet(train, contract, augmentation=recipe.augmentation, seed=recipe.seed)
         weights = None if recipe.flood_share is None else tilted_weights(flood_shares(train), recipe.flood_share)
-        self.order = EpochOrder(len(train), recipe.seed, weights)
+        self.order = EpochOrder(len(train), recipe.seed, weights, recipe.draws)
         self.objective = _fitting(recipe.objective_of(contract), contract)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs)

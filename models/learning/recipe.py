@@ -32,6 +32,8 @@ class Recipe(Record):
     """Epochs without a better score after which the fit ends."""
     validation_share: float = Field(0.2, gt=0.0, lt=1.0)
     """Of the chips, by groups, where no validation chips are given."""
+    draws: PositiveInt = 1
+    """Of each chip an epoch: small squares of large chips are many."""
     flood_share: float | None = Field(None, gt=0.0, lt=1.0)
     """Mean share of flood of the chips that are drawn; None takes each chip once an epoch."""
     augmentation: Augmentation = Augmentation(turn=True, drop=0.25, blob=0.25, shake=1.0, jitter=1.0)

@@ -25,7 +25,10 @@ class Sample(NamedTuple):
 
 
 class ChipSet(Dataset[Sample]):
-    """Chips as samples; a chip varies with (seed, epoch, index) and nothing else."""
+    """Chips as samples; a chip varies with (seed, epoch, index) and nothing else.
+
+    Indices beyond the last chip begin again at the first, varied anew (`EpochOrder`).
+    """
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class ChipSet(Dataset[Sample]):
         return len(self.source)
 
     def __getitem__(self, index: int) -> Sample:
-        inputs, truth = self.source.read(index)
+        inputs, truth = self.source.read(index % len(self.source))
         # A network sees its own modalities alone: which of them stay is then drawn among these.
         inputs = inputs.only(self.contract.modalities).without(dict.fromkeys(self.without, True))
         generator = np.random.default_rng((self.seed, self.epoch, index))

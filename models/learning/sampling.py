@@ -21,26 +21,29 @@ _STEEPEST = 60.0
 
 
 class EpochOrder(Sampler[int]):
-    """Indices of an epoch; they follow from seed and epoch alone.
+    """Draws of an epoch; they follow from seed and epoch alone.
 
-    Without weights every chip comes once; with them as many are drawn, with replacement.
+    Without weights every chip comes as often as any other; with them as many are drawn, with replacement. A draw is
+    `chip + chips * turn`, so that a chip that comes twice is varied twice (`ChipSet`).
     """
 
-    def __init__(self, length: int, seed: int, weights: Real | None = None) -> None:
-        self.length, self.seed, self.weights = length, seed, weights
+    def __init__(self, chips: int, seed: int, weights: Real | None = None, draws: int = 1) -> None:
+        """Args: `draws` of each chip an epoch (on average, where they are weighted)."""
+        self.chips, self.seed, self.weights = chips, seed, weights
+        self.draws = draws
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self.length
+        return self.chips * self.draws
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         if self.weights is None:
-            order = torch.randperm(self.length, generator=generator)
+            order = torch.cat([torch.randperm(self.chips, generator=generator) for _ in range(self.draws)])
         else:
             weights = torch.from_numpy(self.weights)
-            order = torch.multinomial(weights, self.length, replacement=True, generator=generator)
-        yield from (int(index) for index in order)
+            order = torch.multinomial(weights, len(self), replacement=True, generator=generator)
+        yield from (int(chip) + self.chips * turn for turn, chip in enumerate(order))
 
 
 def flood_shares(source: ChipSource) -> Real:
