@@ -18,7 +18,7 @@ from pipeline.errors import JobError
 from workflows.cli import app
 from workflows.train import command_of, train
 from workflows.training_data import contract_for, sensors_in
-from workflows.training_plan import DEFAULTS, TrainingPlan, merged, read_plan, write_plan
+from workflows.training_plan import DEFAULTS, TrainingPlan, merged, read_plan, recipe_of, write_plan
 
 TINY = {"depth": 2, "decoder_channels": [8, 8], "members": 2}
 
@@ -65,8 +65,9 @@ def test_flags_win_over_the_file_and_the_file_over_the_data_set(tmp_path):
     config.write_text("dataset: ombria\nroot: here\nout: there\nrecipe: {epochs: 7, augmentation: {side: 64}}\n")
     plan = read_plan(config, {"out": tmp_path / "net", "recipe": {"epochs": 3, "seed": None}, "join": None})
     assert (plan.dataset, plan.out, plan.recipe.epochs) == ("ombria", tmp_path / "net", 3)
-    assert (plan.recipe.augmentation.side, plan.recipe.flood_share) == (64, 0.2)
-    assert plan.recipe.augmentation.drop == TrainingPlan.model_fields["recipe"].default.augmentation.drop
+    assert (plan.recipe.augmentation.side, plan.recipe.flood_share) == (64, 0.25)
+    assert plan.recipe.augmentation.turn is TrainingPlan.model_fields["recipe"].default.augmentation.turn is True
+    assert plan.recipe == recipe_of("ombria", {"epochs": 3, "augmentation": {"side": 64}})
     write_plan(tmp_path / "net.yaml", plan)
     assert read_plan(tmp_path / "net.yaml", {}) == plan
 

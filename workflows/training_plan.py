@@ -22,9 +22,16 @@ DEFAULTS: dict[str, Settings] = {
     "sen1floods11": SHORT,
     "folder": SHORT,
     # Chips were cut where it flooded: a third of their pixels are water, of later events 7 to 23 % (their README).
-    # Squares of a quarter of a chip hold more kinds of ground an hour.
+    # Squares of a quarter of a chip hold more kinds of ground an hour; four of them are one look at all chips.
     "ombria": {
-        "recipe": {"epochs": 40, "patience": 12, "flood_share": 0.2, "augmentation": {"side": 128, "shake": 0.5}},
+        "recipe": {
+            "epochs": 20,
+            "patience": 8,
+            "draws": 4,
+            "flood_share": 0.25,
+            "augmentation": {"side": 128, "drop": 0.2, "blob": 0.0, "shake": 0.0, "jitter": 0.4},
+            "objective": {"dice": 0.5},
+        },
     },
 }
 """By data set, what differs from the defaults of the records."""
