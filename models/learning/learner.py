@@ -79,7 +79,8 @@ class Learner:
         while not self.finished:
             began, epoch = time.monotonic(), len(self.rows)
             losses = self._learn(epoch) if epoch else {}
-            scores = score(self.average.network, self.validation, self.recipe.batch, self.device)
+            with self._precision():
+                scores = score(self.average.network, self.validation, self.recipe.batch, self.device)
             mean = mean_score(scores)
             if mean > self.best_mean:
                 self.best_epoch, self.best_scores, self.best_mean = epoch, scores, mean

@@ -26,8 +26,8 @@ class Recipe(Record):
     average: float = Field(0.99, ge=0.0, lt=1.0)
     """Of the moving average of the weights, a step: these are scored and kept. 0 keeps the weights as they are."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the network's forward pass while it learns; "auto" is bfloat16 where the processor computes in it. Losses,
-    weights and scores are float32."""
+    """Of the network's forward pass while it learns and is scored; "auto" is bfloat16 where the processor computes in
+    it. Losses, weights and the network that is delivered are float32."""
     patience: PositiveInt = 10
     """Epochs without a better score after which the fit ends."""
     validation_share: float = Field(0.2, gt=0.0, lt=1.0)

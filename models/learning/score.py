@@ -43,7 +43,7 @@ def _scenario(network: Network, loader: DataLoader[object], device: torch.device
         for sample in loader:
             inputs, truth = sample.inputs.to(device), sample.truth.to(device)
             used = observed(inputs, network.contract) & (truth != UNKNOWN)
-            for method, log_odds in (("physics", inputs.physics), ("network", network(*inputs).log_odds)):
+            for method, log_odds in (("physics", inputs.physics), ("network", network(*inputs).log_odds.float())):
                 counts[method] += _overlap(flood_probability(log_odds) > 0.5, truth > 0, used).cpu()
     return {method: iou(*pair.tolist()) for method, pair in counts.items()}
 
