@@ -22,7 +22,7 @@ from pipeline.review.remap import Review, parameters_of
 from pipeline.review.selection import selected
 from pipeline.review.verdicts import Verdicts, read_verdicts
 from pipeline.review.version import AUDIT, Origin, file_digest, key_of, version_folder, write_version
-from pipeline.run_folder import RunFolder, open_run
+from pipeline.run_folder import open_run
 
 BELIEVED = Witness(sensitivity=0.95, specificity=0.95)
 """A person who looks at good pictures, and polygons that are a little mixed [M]."""

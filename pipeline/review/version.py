@@ -105,8 +105,8 @@ def _write_unit(
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copied)
             trail[name]["after"] = before
-    for name, made in changed.items():
-        item["assets"][name] = _write_layer(folder, name, made, unit)
+    replace_layers(folder, item, changed, unit)
+    for name in changed:
         trail.setdefault(name, {})["after"] = item["assets"][name]["file:checksum"].removeprefix(_MULTIHASH)
     _describe(item, unit, origin, target)
     write_json(folder / f"{unit.id}.json", item)
@@ -114,12 +114,13 @@ def _write_unit(
     return item, trail
 
 
-def _write_layer(folder: Path, name: str, made: Layer, unit: UnitFolder) -> dict[str, Any]:
-    path = folder / f"{name}.tif"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_cog(path, made, unit.box)
-    asset: dict[str, Any] = layer_asset(name, made, path).to_dict()
-    return asset
+def replace_layers(folder: Path, item: dict[str, Any], changed: Mapping[str, Layer], unit: UnitFolder) -> None:
+    """Write layers on a unit's grid into a folder, and what they are into an item."""
+    for name, made in changed.items():
+        path = folder / f"{name}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_cog(path, made, unit.box)
+        item["assets"][name] = layer_asset(name, made, path).to_dict()
 
 
 def _describe(item: dict[str, Any], unit: UnitFolder, origin: Origin, target: Path) -> None:
