@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -528,3 +530,27 @@ def test_from_the_command_line(made: Made, edited: Path, tmp_path: Path) -> None
     told = CliRunner().invoke(app, ["review", "export", str(made.run), "--budget", "3", "--random", "4"])
     assert told.exit_code == 2
     assert "--random 4 of --budget 3" in told.output
+
+
+# ---- in QGIS
+
+
+@pytest.mark.integration
+def test_qgis_shows_the_list_and_saves_verdicts_that_apply(made: Made, exported: Path, tmp_path: Path) -> None:
+    python = os.environ.get("QGIS_PYTHON", "/usr/bin/python3")
+    if subprocess.run([python, "-c", "import qgis.core"], capture_output=True, check=False).returncode:
+        pytest.skip(f"QGIS is not there for {python} (apt: python3-qgis)")
+    edited = tmp_path / "review.gpkg"
+    edited.write_bytes(exported.read_bytes())
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": str(tmp_path)}
+    environment.pop("PYTHONPATH", None)
+    probe = [python, str(Path(__file__).with_name("qgis_verdicts.py")), str(edited)]
+    done = subprocess.run(probe, capture_output=True, check=True, env=environment, text=True, timeout=120)
+    found = json.loads(done.stdout)
+    assert found["categories"] == [*VERDICTS, ""]
+    assert (found["widget"], found["choices"]) == ("ValueMap", ["", *VERDICTS])
+    assert set(found["open"]) - {"fid"} == {"verdict", "note"}
+    assert found["saved"]
+    told = review_apply(made.run, edited, out=tmp_path / "v")
+    assert (told["usable"], len(told["not_judged"])) == (2, 28)
+    assert sorted(one["verdict"] for one in told["verdicts"].values()) == ["dry", "flood"]

@@ -87,7 +87,9 @@ def lines_of(told: Mapping[str, Any]) -> list[str]:
                 for key, title in (("flood_iou", "IoU"), ("overall_accuracy", "accuracy"), ("ece", "ECE"))
             )
             lines.append(f"on verdicts left out, {what}: {shown}")
-    if not told["refitted"]:
+    if not told["in_refit"]:
+        lines.append("no verdict lies where the refit could learn of it: only the judged polygons were changed")
+    elif not told["refitted"]:
         lines.append("the refit did not do better on verdicts left out: only the judged polygons were changed")
     if told["done_before"]:
         lines.append("this very file was applied before")

@@ -96,6 +96,7 @@ def review_apply(
         "audit_before": _digest_or_none(run / FOLDER / AUDIT),
         "witness": {"sensitivity": witness.sensitivity, "specificity": witness.specificity},
         "usable": len(verdicts.usable),
+        "in_refit": len(samples),
         **told,
         **lesson,
         "parameters": {

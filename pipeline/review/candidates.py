@@ -30,6 +30,9 @@ def candidates_of(run: RunFolder) -> geopandas.GeoDataFrame:
     found["pattern"] = [pattern_of(code) for code in found[CODE]]
     found["contested"] = found["pattern"].isin(CONTESTED)
     found = found[found["area_km2"] >= (LEAST_PIXELS - 0.5) * run.units[0].pixel_km2]
+    if len(run.zones) > 1:  # longitudes: what lies over the antimeridian, a pixel wide, would go around the world
+        extent = found.geometry.bounds
+        found = found[extent["maxx"] - extent["minx"] < 180.0]
     corners = found.geometry.bounds
     order = np.lexsort((corners["minx"], -corners["maxy"], found["pattern"]))
     found = found.iloc[order].reset_index(drop=True).drop(columns=CODE)

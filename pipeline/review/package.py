@@ -124,7 +124,7 @@ def write_package(target: Path, record: Export, drawn: geopandas.GeoDataFrame) -
     draft = Path(name)
     try:
         draft.unlink()
-        pyogrio.write_dataframe(table, draft, layer=LAYER, driver="GPKG")
+        pyogrio.write_dataframe(table, draft, layer=LAYER, driver="GPKG", dataset_options={"VERSION": "1.2"})
         style = qml_text(list(table.columns.drop("geometry")))
         _keep_style(draft, style)
         os.chmod(draft, 0o644)
