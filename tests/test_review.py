@@ -42,6 +42,7 @@ from pipeline.grid import outline_lonlat
 from pipeline.layers import KINDS, layer, to_file_units
 from pipeline.review.candidates import LEAST_PIXELS, candidates_of
 from pipeline.review.contested import FLOOD_ALONE, SURE_DRY, commonest
+from pipeline.review.learn import learned, share_by_verdicts
 from pipeline.review.refit import Judged, Witness, refit, unchanged
 from pipeline.review.selection import FLOOR, inclusion, scores_of, selected, systematic
 from pipeline.review.style import VERDICTS
@@ -309,6 +310,11 @@ def test_the_calibration_is_of_the_map_not_of_who_was_asked() -> None:
 def test_without_a_verdict_nothing_moves() -> None:
     present, moves = np.linspace(-5, 5, 11), np.ones((3, 11))
     assert unchanged(3).log_odds(present, moves) == pytest.approx(present)
+    nobody = sampled(6, 2, 1.0).of(np.zeros(6, dtype=np.bool_))
+    found, told = learned(nobody, WITNESS)
+    assert found.log_odds(present, moves[:1]) == pytest.approx(present)
+    assert told == {"scores_left_out": None, "refitted": False}
+    assert share_by_verdicts(nobody) is None
 
 
 # ---- what goes out
@@ -435,6 +441,26 @@ def test_reference_water_follows_the_verdict(made: Made, exported: Path, tmp_pat
         assert (unit.read("reference_water")[0][inside] == 1).all()
         assert (unit.read("flood_class")[0][inside] == 3).all()
         assert (unit.read("flood_probability")[0][inside] == 0).all()
+
+
+def test_a_version_is_reviewed_again(
+    made: Made, applied: tuple[dict[str, Any], dict[str, str]], exported: Path, tmp_path: Path
+) -> None:
+    """The trail goes on, a pond called dry is lifted from the mask."""
+    version = Path(applied[0]["path"])
+    review_export(version, budget=400, at_random=200, out=tmp_path / "again.gpkg")
+    table = pyogrio.read_dataframe(tmp_path / "again.gpkg", layer="review")
+    pond = table.index[table["map_says"] == "reference water"][0]
+    table.loc[pond, "verdict"] = "dry"
+    told = review_apply(version, saved(table, tmp_path / "pond.gpkg"), out=tmp_path / "v")
+    assert told["audit_before"] == sha256((version / "review/audit.json").read_bytes()).hexdigest()
+    for before, after in zip(open_run(version).units, open_run(tmp_path / "v").units, strict=True):
+        shape, affine = before.box.shape.yx, before.box.affine
+        inside = rasterize([table.geometry[pond]], out_shape=shape, transform=affine, fill=0) == 1
+        lifted = inside & (before.read("reference_water")[0] == 1)
+        assert (after.read("flood_class")[0][lifted] == 0).all()
+    with pytest.raises(ReviewError, match="knows no review"):
+        review_apply(version, exported)
 
 
 def test_a_file_without_verdicts_changes_nothing(made: Made, exported: Path, tmp_path: Path) -> None:
