@@ -22,7 +22,7 @@ from pipeline.classify import (
     uncertainty,
 )
 from pipeline.job import RADARS, Job
-from pipeline.layers import KINDS, WATER_CLASSES, Layer, UnitLayers, layer, to_file_units
+from pipeline.layers import KINDS, WATER_CLASSES, Layer, LayerKind, UnitLayers, layer, to_file_units
 from pipeline.methods import MethodMap, optical_index
 from pipeline.weigh import SensorLook, blind
 
@@ -82,7 +82,8 @@ def _reference(before: tuple[Mask, Mask] | None, given: NDArray[np.float32] | No
     return np.where(known, given == 1, before[0]), known | before[1]
 
 
-def _kind(has_reference: bool) -> Any:
+def class_kind(has_reference: bool) -> LayerKind:
+    """What a layer of classes is: of floods, or of water where nothing tells flood from permanent water."""
     kind = KINDS["flood_class"]
     return kind if has_reference else replace(kind, title="Water classes (no reference)", classes=WATER_CLASSES)
 
@@ -96,7 +97,7 @@ def _delivered(
     has_reference: bool,
 ) -> dict[str, Layer]:
     classes = flood_classes(found, reference, inside)
-    layers = {"flood_class": layer("flood_class", classes, kind=_kind(has_reference))}
+    layers = {"flood_class": layer("flood_class", classes, kind=class_kind(has_reference))}
     water = np.where(found.observed & inside, found.water | found.vegetation | reference, 255)
     layers["water_extent"] = layer("water_extent", water)
     percent = flood_probability(found, reference, inside)
@@ -175,7 +176,7 @@ def _by_method(
     for name, found in methods.items():
         title = f"Flood classes by {name}"
         classes = flood_classes(found, reference, inside)
-        layers[f"methods/{name}"] = layer(name, classes, (title,), replace(_kind(has_reference), title=title))
+        layers[f"methods/{name}"] = layer(name, classes, (title,), replace(class_kind(has_reference), title=title))
         percent = flood_probability(found, reference, inside)
         if percent is not None:
             kind = replace(KINDS["flood_probability"], title=f"Probability of flood by {name}")

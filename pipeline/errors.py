@@ -30,3 +30,7 @@ class ReferenceFileError(PipelineError):
 
 class DatasetError(PipelineError):
     """A data set that is not where or what it should be, or a score that it cannot give."""
+
+
+class ReviewError(PipelineError):
+    """An edited review that does not fit the run it is applied to."""

@@ -1,0 +1,1 @@
+"""What a person should look at in a run, and what their verdicts change."""
