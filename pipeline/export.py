@@ -1,4 +1,4 @@
-"""Layers to files: COGs and a STAC item in one folder that appears by one rename."""
+"""Layers to files: COGs, their styles and a STAC item in one folder that appears by one rename."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from pipeline.layers import Classes, Layer, UnitLayers
 from pipeline.ledger import appearing
 from pipeline.plan import Unit
 from pipeline.radar_angle import angle_told
+from pipeline.styles.files import MEDIA_TYPES, write_styles
+from pipeline.styles.symbology import present_values
 
 COLLECTION = "overbank-units"
 RUN_ID = "overbank-run"
@@ -28,12 +30,13 @@ _USED = ("projection", "raster", "classification", "processing", "file")
 
 
 def export_unit(target: Path, unit: Unit, layers: UnitLayers, fingerprint: str, job_name: str, science: str) -> None:
-    """Write every layer of a unit and its item into `target`, all of it or nothing."""
+    """Write every layer of a unit with its styles, and its item, into `target`, all of it or nothing."""
     with appearing(target) as folder:
         for name, layer in layers.layers.items():
             path = folder / f"{name}.tif"
             path.parent.mkdir(exist_ok=True)
             write_cog(path, layer, unit.box)
+            write_styles(path, name, layer.kind, layer.bands, present_values(layer.kind, layer.values))
         item = unit_item(unit, layers, folder)
         item.properties |= {
             "overbank:fingerprint": fingerprint,
@@ -57,6 +60,8 @@ def unit_item(unit: Unit, layers: UnitLayers, folder: Path) -> pystac.Item:
     )
     for name, layer in layers.layers.items():
         item.add_asset(name, _asset(name, layer, folder / f"{name}.tif"))
+        for suffix, media_type in MEDIA_TYPES.items():
+            item.add_asset(f"{name}{suffix}", _style(f"{name}{suffix}", media_type, layer.kind.title, folder))
     for scene in unit.scenes:
         for name in scene.slices:
             item.add_link(pystac.Link("derived_from", f"urn:stac:{scene.collection}:{name}", title=_source(scene)))
@@ -105,11 +110,9 @@ def _asset(name: str, layer: Layer, path: Path) -> pystac.Asset:
         band["nodata"] = kind.nodata
     if kind.unit:
         band["unit"] = kind.unit
-    data = path.read_bytes()
     fields: dict[str, Any] = {
         "raster:bands": [band | {"description": text} if len(layer.bands) > 1 else band for text in layer.bands],
-        "file:size": len(data),
-        "file:checksum": "1220" + hashlib.sha256(data).hexdigest(),
+        **_checked(path),
     }
     if kind.classes is not None:
         fields["classification:classes"] = _classes(kind.classes)
@@ -118,6 +121,23 @@ def _asset(name: str, layer: Layer, path: Path) -> pystac.Asset:
     return pystac.Asset(
         href=f"./{name}.tif", title=kind.title, media_type=pystac.MediaType.COG, roles=[kind.role], extra_fields=fields
     )
+
+
+def _style(name: str, media_type: str, title: str, folder: Path) -> pystac.Asset:
+    """A style that lies beside its raster."""
+    return pystac.Asset(
+        href=f"./{name}",
+        title=f"Style of: {title}",
+        media_type=media_type,
+        roles=["style"],
+        extra_fields=_checked(folder / name),
+    )
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    """Size and digest of a file (multihash: 0x12 is SHA-256, of 0x20 bytes)."""
+    data = path.read_bytes()
+    return {"file:size": len(data), "file:checksum": "1220" + hashlib.sha256(data).hexdigest()}
 
 
 def _classes(classes: Classes) -> list[dict[str, Any]]:

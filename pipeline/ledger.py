@@ -96,7 +96,7 @@ def read_item(folder: Path) -> dict[str, Any] | None:
 
 def clear_leftovers(run: Path) -> int:
     """Remove what an interrupted run left half-written; how many."""
-    leftovers = list((run / UNITS).glob(f"{_PARTIAL}*")) if (run / UNITS).is_dir() else []
+    leftovers = [path for place in (run, run / UNITS) for path in place.glob(f"{_PARTIAL}*") if path.is_dir()]
     for folder in leftovers:
         shutil.rmtree(folder, ignore_errors=True)
     return len(leftovers)
