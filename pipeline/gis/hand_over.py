@@ -64,9 +64,12 @@ def hand_over(run: Path, say: Say = lambda _: None) -> HandOver:
     return HandOver(target, True, told, kept)
 
 
-def write_hand_over(run: RunFolder, folder: Path) -> str:
-    """Write mosaics with styles, polygons and project into a folder; what the polygons hold, in a sentence."""
-    polygons = flood_polygons(run)
+def write_hand_over(run: RunFolder, folder: Path, method: str = "") -> str:
+    """Write mosaics with styles, polygons and project into a folder; what the polygons hold, in a sentence.
+
+    `method`: whose polygons; by default the delivered one's. RunError where the run has no such map.
+    """
+    polygons = flood_polygons(run, method)
     write_geopackage(folder / GEOPACKAGE, polygons, run.legend)
     write_geoparquet(folder / GEOPARQUET, polygons)
     mosaics = write_mosaics(run, folder)

@@ -86,6 +86,10 @@ def vrt(mosaic: Mosaic, path: Path) -> bytes:
 def _band(root: Element, mosaic: Mosaic, number: int, text: str, path: Path) -> None:
     kind = mosaic.kind
     band = put(root, "VRTRasterBand", dataType=GDAL_TYPES[kind.dtype], band=number, blockXSize=BLOCK, blockYSize=BLOCK)
+    if kind.classes is not None and number == 1:
+        names = put(band, "Metadata")
+        for code, (name, _, _) in kind.classes.items():
+            put(names, "MDI", name, key=f"CLASS_{code}")
     put(band, "Description", text)
     if kind.nodata is not None:
         put(band, "NoDataValue", str(kind.nodata))
