@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import geopandas
@@ -15,11 +15,10 @@ from rasterio.windows import bounds as bounds_of
 
 from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER
 from pipeline.errors import RunError
-from pipeline.grid import outline_lonlat
 from pipeline.layers import SEEN_BITS, kind_of
 from pipeline.run_folder import RunFolder, UnitFolder
 from pipeline.styles.symbology import Swatch
-from pipeline.vectors import CODE, polygons_of
+from pipeline.vectors import CODE, LONGITUDE_LATITUDE, in_degrees, polygons_of
 
 SMALLEST_KM2 = 0.001
 """km² under which a patch is speckle and no polygon: ten pixels of 10 m, two or three cells of what the radar resolves
@@ -71,12 +70,29 @@ def flood_polygons(run: RunFolder, method: str = "", smallest_km2: float = SMALL
     layer = f"methods/{chosen}" if method else "flood_class"
     if layer not in run.layers:
         raise RunError(f"{run.path}: has no map of {chosen!r}; it has {', '.join(run.methods)}")
-    found = polygons_of(run, lambda unit: _codes(unit, layer), WET)
-    small = found["area_km2"] < smallest_km2
-    kept = found[~small].reset_index(drop=True)
     probability = f"probability/{chosen}" if method else "flood_probability"
-    frame = _described(kept, run, chosen, probability)
-    return FloodPolygons(frame, chosen, int(small.sum()), float(found.loc[small, "area_km2"].sum()))
+    parts = [_of_zone(one, layer, chosen, probability) for one in _by_zone(run)]
+    found = parts[0] if len(parts) == 1 else _together(parts)
+    small = found["area_km2"] < smallest_km2
+    dropped_km2 = float(found.loc[small, "area_km2"].sum())
+    return FloodPolygons(found[~small].reset_index(drop=True), chosen, int(small.sum()), dropped_km2)
+
+
+def _by_zone(run: RunFolder) -> Iterator[RunFolder]:
+    """The run in parts of one grid each, so that a polygon is held against the pixels it was made of."""
+    for zone in run.zones:
+        yield RunFolder(run.path, tuple(unit for unit in run.units if unit.facts["proj:code"] == zone))
+
+
+def _of_zone(run: RunFolder, layer: str, method: str, probability: str) -> geopandas.GeoDataFrame:
+    return _described(polygons_of(run, lambda unit: _codes(unit, layer), WET), run, method, probability)
+
+
+def _together(parts: Sequence[geopandas.GeoDataFrame]) -> geopandas.GeoDataFrame:
+    """Polygons of several zones in degrees; what lies where zones overlap, by a pixel and a half, is in both."""
+    every = pandas.concat([in_degrees(part) for part in parts], ignore_index=True)
+    found = geopandas.GeoDataFrame(every, crs=LONGITUDE_LATITUDE)
+    return found.sort_values("area_km2", ascending=False, ignore_index=True, kind="stable")
 
 
 def class_swatches(legend: str) -> tuple[Swatch, ...]:
@@ -118,9 +134,8 @@ def _sums(found: geopandas.GeoDataFrame, run: RunFolder, probability: str) -> di
     """By polygon: its pixels, those with a probability and their sum in percent, those that each sensor saw."""
     sums = {name: np.zeros(len(found)) for name in ("pixels", "judged", "probability", *SENSORS)}
     for unit in run.units:
-        outline = outline_lonlat(unit.box).geom if len(run.zones) > 1 else unit.box.extent.geom
-        rows = np.unique(found.sindex.query(outline))
-        near = found.geometry.iloc[rows].to_crs(unit.facts["proj:code"])
+        rows = found.sindex.intersection(unit.box.extent.boundingbox)
+        near = found.geometry.iloc[rows]
         for window in unit.windows():
             for name, added in _window_sums(near, unit, window, probability):
                 sums[name][rows] += added

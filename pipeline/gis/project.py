@@ -15,7 +15,7 @@ from pipeline.gis.vector_files import LAYER
 from pipeline.styles.polygons import add_polygon_style
 from pipeline.styles.qml import DOCTYPE, VERSION, add_raster_style
 from pipeline.styles.symbology import symbology
-from pipeline.styles.xml import put, written
+from pipeline.styles.xml import clean, put, written
 from pipeline.vectors import LONGITUDE_LATITUDE
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -62,7 +62,7 @@ def project_qgs(
     """The project file; `polygons`: address of the GeoPackage. Paths as seen from where it will lie."""
     zones = sorted({one.mosaic.zone for one in mosaics})
     crs = zones[0] if len(zones) == 1 else LONGITUDE_LATITUDE
-    root = Element("qgis", version=VERSION, projectname=title)
+    root = Element("qgis", version=VERSION, projectname=clean(title))
     put(root, "homePath", path="")
     put(root, "title", title)
     _crs(put(root, "projectCrs"), crs)
