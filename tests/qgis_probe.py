@@ -3,7 +3,8 @@
     qgis_probe.py PROJECT.qgs OUT [RUN]
 
 Prints one JSON record; writes OUT/page.png (the map with its legend), OUT/layers/ID.png (each raster, a pixel a pixel)
-and OUT/polygons.png (the polygons on the same grid). With RUN also tells how each raster of its units opens by itself.
+and OUT/polygons-ID.png (the polygons over that raster, `FINE` points a pixel). With RUN also tells how each raster of
+its units opens by itself.
 """
 
 from __future__ import annotations
@@ -26,9 +27,13 @@ from qgis.core import (
     QgsProject,
     QgsRasterLayer,
     QgsUnitTypes,
+    QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QSize
 from qgis.PyQt.QtGui import QColor
+
+FINE = 8
+"""Points a side of a pixel when polygons are painted: the middle is clear of their outlines."""
 
 
 def classes_of(layer):
@@ -135,13 +140,15 @@ def main(project_file, out, run=None):
     polygons = layers["flood_polygons"]
     grids = [one for name, one in layers.items() if name.startswith("flood_class_")]
     for grid in grids:
-        painted([polygons], grid.extent(), grid.width(), grid.height(), grid.crs(), out / f"polygons-{grid.id()}.png")
+        size = (FINE * grid.width(), FINE * grid.height())
+        painted([polygons], grid.extent(), *size, grid.crs(), out / f"polygons-{grid.id()}.png")
     shown = [layers[name] for name in record["shown"]]
     page(project, shown, extent, out / "page.png")
     record["polygons"] = [
         {**{name: str(row[name]) for name in ("class", "area_km2", "sensors")}} for row in polygons.getFeatures()
     ]
-    record["default_style"] = polygons.dataProvider().dataSourceUri()
+    alone = QgsVectorLayer(str(Path(project_file).parent / "flood_polygons.gpkg") + "|layername=flood", "alone", "ogr")
+    record["alone"] = told(alone)
     if run:
         record["units"] = units(run)
     print("RECORD", json.dumps(record))

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 from pyproj import CRS, Transformer
 
+from catalogs.lonlat import HALF_TURN
 from pipeline.gis.mosaic import Mosaic
 from pipeline.gis.polygons import FIELDS, class_swatches
 from pipeline.gis.vector_files import LAYER
@@ -30,6 +31,8 @@ SHOWN = ("flood_class",)
 """Layers that are switched on; the polygons are too."""
 MARGIN = 0.03
 """Share of the extent around the map when the project opens."""
+NEAR_ZONES = 3
+"""Zones up to which the grid of one serves to show them all, across ±180° too; wider runs are shown in degrees."""
 Extent = tuple[float, float, float, float]
 
 
@@ -61,7 +64,7 @@ def project_qgs(
 ) -> bytes:
     """The project file; `polygons`: address of the GeoPackage. Paths as seen from where it will lie."""
     zones = sorted({one.mosaic.zone for one in mosaics})
-    crs = zones[0] if len(zones) == 1 else LONGITUDE_LATITUDE
+    crs = zones[len(zones) // 2] if len(zones) <= NEAR_ZONES else LONGITUDE_LATITUDE
     root = Element("qgis", version=VERSION, projectname=clean(title))
     put(root, "homePath", path="")
     put(root, "title", title)
@@ -164,8 +167,8 @@ def _extent(mosaics: Sequence[MosaicFile], crs: str) -> Extent:
 def _box(one: MosaicFile, crs: str) -> Extent:
     bounds = one.mosaic.box.extent.boundingbox
     turn = Transformer.from_crs(one.mosaic.zone, crs, always_xy=True)
-    found: Extent = turn.transform_bounds(*bounds)
-    return found
+    west, south, east, north = turn.transform_bounds(*bounds)
+    return (west, south, east, north) if west <= east else (-HALF_TURN, south, HALF_TURN, north)
 
 
 def _canvas(root: Element, crs: str, extent: Extent) -> None:
