@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from qgis.core import (
     QgsLayoutItemMap,
     QgsLayoutPoint,
     QgsLayoutSize,
+    QgsLegendStyle,
     QgsMapRendererSequentialJob,
     QgsMapSettings,
     QgsPrintLayout,
@@ -79,32 +81,52 @@ def painted(layers, extent, width, height, crs, path, smooth=False):
     job.renderedImage().save(str(path))
 
 
-def page(project, layers, extent, path):
-    """The map and its legend on one page."""
-    layout = QgsPrintLayout(project)
-    layout.initializeDefaults()
-    layout.pageCollection().page(0).setPageSize(QgsLayoutSize(232, 120, QgsUnitTypes.LayoutMillimeters))
+def placed(layout, layers, extent, left, top, side):
+    """A map on a page."""
     canvas = QgsLayoutItemMap(layout)
-    canvas.setRect(0, 0, 114, 114)
+    canvas.setRect(0, 0, side, side)
     layout.addLayoutItem(canvas)
-    canvas.attemptMove(QgsLayoutPoint(3, 3, QgsUnitTypes.LayoutMillimeters))
-    canvas.attemptResize(QgsLayoutSize(114, 114, QgsUnitTypes.LayoutMillimeters))
+    canvas.attemptMove(QgsLayoutPoint(left, top, QgsUnitTypes.LayoutMillimeters))
+    canvas.attemptResize(QgsLayoutSize(side, side, QgsUnitTypes.LayoutMillimeters))
     canvas.setLayers(layers)
-    canvas.setCrs(project.crs())
+    canvas.setCrs(layout.project().crs())
     canvas.zoomToExtent(extent)
     canvas.setFrameEnabled(True)
+    return canvas
+
+
+def legend_of(layout, canvas, nodes, left, top):
+    """The legend of some layers as the project's tree has them."""
     legend = QgsLayoutItemLegend(layout)
     legend.setLinkedMap(canvas)
-    legend.setLegendFilterByMapEnabled(False)
     legend.setAutoUpdateModel(False)
     root = legend.model().rootGroup()
     for child in list(root.children()):
         root.removeChildNode(child)
-    for layer in layers:
-        root.addLayer(layer)
-    legend.attemptMove(QgsLayoutPoint(120, 3, QgsUnitTypes.LayoutMillimeters))
+    for node in nodes:
+        root.addChildNode(node.clone())
+    for part, size in (("SymbolLabel", 8), ("Subgroup", 9)):
+        style = getattr(QgsLegendStyle, part)
+        font = legend.styleFont(style)
+        font.setPointSizeF(size)
+        legend.setStyleFont(style, font)
+    legend.attemptMove(QgsLayoutPoint(left, top, QgsUnitTypes.LayoutMillimeters))
     layout.addLayoutItem(legend)
     legend.adjustBoxSize()
+
+
+def page(project, shown, beside, extent, path):
+    """The map that the project opens with and its legend; beside it other layers, each with its own."""
+    tree, width = project.layerTreeRoot(), 128 + 52 * max(len(beside), 1)
+    layout = QgsPrintLayout(project)
+    layout.initializeDefaults()
+    layout.pageCollection().page(0).setPageSize(QgsLayoutSize(width, 120, QgsUnitTypes.LayoutMillimeters))
+    canvas = placed(layout, [project.mapLayer(name) for name in shown], extent, 3, 3, 114)
+    legend_of(layout, canvas, [tree.findLayer(name) for name in shown], 119, 1)
+    for number, name in enumerate(beside):
+        left = 121 + 52 * number
+        small = placed(layout, [project.mapLayer(name)], extent, left, 65, 34)
+        legend_of(layout, small, [tree.findLayer(name)], left - 2, 100)
     settings = QgsLayoutExporter.ImageExportSettings()
     settings.dpi = 110
     QgsLayoutExporter(layout).exportToImage(str(path), settings)
@@ -142,8 +164,8 @@ def main(project_file, out, run=None):
     for grid in grids:
         size = (FINE * grid.width(), FINE * grid.height())
         painted([polygons], grid.extent(), *size, grid.crs(), out / f"polygons-{grid.id()}.png")
-    shown = [layers[name] for name in record["shown"]]
-    page(project, shown, extent, out / "page.png")
+    beside = [name for name in layers if re.match("(flood_probability|evidence)_EPSG_[0-9]+_[13]$", name)]
+    page(project, record["shown"], sorted(beside)[-2:], extent, out / "page.png")
     record["polygons"] = [
         {**{name: str(row[name]) for name in ("class", "area_km2", "sensors")}} for row in polygons.getFeatures()
     ]

@@ -15,7 +15,7 @@ from pipeline.gis.polygons import FIELDS, class_swatches
 from pipeline.gis.vector_files import LAYER
 from pipeline.styles.polygons import add_polygon_style
 from pipeline.styles.qml import DOCTYPE, VERSION, add_raster_style
-from pipeline.styles.symbology import symbology
+from pipeline.styles.symbology import Symbology, symbology
 from pipeline.styles.xml import clean, put, written
 from pipeline.vectors import LONGITUDE_LATITUDE
 
@@ -27,6 +27,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "What was seen, and why not": ("observed_by", "age", "exclusion"),
 }
 """By group: the layers in it, or the folder that they lie in; in the order in which they are shown."""
+OF_BAND = {
+    "evidence": "Evidence of {}",
+    "exclusion": "Why {} says nothing, or less",
+    "uncertainty": "Uncertainty, {}",
+}
+"""How a band of a layer is called, where that is not the layer's title and the band's description."""
 SHOWN = ("flood_class",)
 """Layers that are switched on; the polygons are too."""
 MARGIN = 0.03
@@ -71,7 +77,7 @@ def project_qgs(
     _crs(put(root, "projectCrs"), crs)
     tree = put(root, "layer-tree-group")
     layers = put(root, "projectlayers")
-    flood = _Entry("flood_polygons", "Flood polygons", f"{polygons}|layername={LAYER}", "ogr", True)
+    flood = _Entry("flood_polygons", f"{legend.capitalize()} polygons", f"{polygons}|layername={LAYER}", "ogr", True)
     _leaf(tree, flood)
     _polygons(layers, flood, legend, polygon_crs)
     for group, members in _grouped(mosaics):
@@ -79,8 +85,9 @@ def project_qgs(
             tree, "layer-tree-group", name=group, checked="Qt::Checked", expanded=int(group == "Delivered map")
         )
         for entry, mosaic, band in members:
-            _leaf(folder, entry)
-            _raster(layers, entry, mosaic, band)
+            look = symbology(mosaic.mosaic.kind, band, mosaic.present, entry.name)
+            _without_band(_leaf(folder, entry), look)
+            _raster(layers, entry, mosaic, look)
     _canvas(root, crs, _extent(mosaics, crs))
     _properties(root)
     metadata = put(root, "projectMetadata")
@@ -106,15 +113,16 @@ def _grouped(mosaics: Sequence[MosaicFile]) -> Iterator[tuple[str, list[tuple[_E
 
 def _entry(one: MosaicFile, band: int) -> _Entry:
     mosaic = one.mosaic
-    title = mosaic.kind.title.partition(":")[0]
-    name = title if len(mosaic.bands) == 1 else f"{title}: {mosaic.bands[band - 1]}"
+    name = mosaic.kind.title.partition(":")[0]
+    if len(mosaic.bands) > 1 or mosaic.name in OF_BAND:
+        name = OF_BAND.get(mosaic.name, f"{name}: {{}}").format(mosaic.bands[band - 1])
     where = f" ({mosaic.zone})" if one.zone_told else ""
     identifier = re.sub(r"[^A-Za-z0-9]", "_", f"{mosaic.name}_{mosaic.zone}_{band}")
     return _Entry(identifier, name + where, one.href, "gdal", mosaic.name in SHOWN)
 
 
-def _leaf(group: Element, entry: _Entry) -> None:
-    put(
+def _leaf(group: Element, entry: _Entry) -> Element:
+    return put(
         group,
         "layer-tree-layer",
         id=entry.id,
@@ -126,13 +134,20 @@ def _leaf(group: Element, entry: _Entry) -> None:
     )
 
 
-def _raster(layers: Element, entry: _Entry, one: MosaicFile, band: int) -> None:
+def _without_band(leaf: Element, look: Symbology) -> None:
+    """Leave out the first line of a raster's legend, which repeats the name of its band."""
+    lines = range(1, 2 if look.continuous else len(look.swatches) + 1)
+    options = put(put(leaf, "customproperties"), "Option", type="Map")
+    put(options, "Option", type="QString", name="legend/node-order", value=",".join(map(str, lines)))
+
+
+def _raster(layers: Element, entry: _Entry, one: MosaicFile, look: Symbology) -> None:
     layer = put(layers, "maplayer", type="raster", styleCategories="AllStyleCategories")
     _common(layer, entry, one.mosaic.zone)
     nodata = put(layer, "noData")
     for number in range(1, len(one.mosaic.bands) + 1):
         put(nodata, "noDataList", bandNo=number, useSrcNoData=1)
-    add_raster_style(layer, symbology(one.mosaic.kind, band, one.present, entry.name))
+    add_raster_style(layer, look)
 
 
 def _polygons(layers: Element, entry: _Entry, legend: str, crs: str) -> None:
