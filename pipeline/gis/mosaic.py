@@ -38,6 +38,8 @@ class Mosaic:
     """Descriptions, of every unit."""
     units: tuple[UnitFolder, ...]
     """Those that hold the layer."""
+    texts: tuple[tuple[str, ...], ...]
+    """Descriptions of the bands of each."""
     box: GeoBox
     """Around them."""
 
@@ -52,9 +54,9 @@ def mosaic_of(run: RunFolder, name: str, zone: str) -> Mosaic | None:
     units = tuple(unit for unit in run.units if unit.facts["proj:code"] == zone and unit.has(name))
     if not units:
         return None
-    bands = dict.fromkeys(text for unit in units for text in band_texts(unit, name))
-    box = _around([unit.box for unit in units])
-    return Mosaic(name, zone, kind_of(name, run.legend), tuple(bands), units, box)
+    texts = tuple(band_texts(unit, name) for unit in units)
+    bands = tuple(dict.fromkeys(text for one in texts for text in one))
+    return Mosaic(name, zone, kind_of(name, run.legend), bands, units, texts, _around([unit.box for unit in units]))
 
 
 def band_texts(unit: UnitFolder, name: str) -> tuple[str, ...]:
@@ -99,8 +101,9 @@ def _band(root: Element, mosaic: Mosaic, number: int, text: str, path: Path) -> 
         put(band, "Scale", f"{kind.scale!r}")
     if kind.classes is not None:
         _colours(band, kind)
-    for unit in mosaic.units:
-        _source(band, mosaic, unit, text, path)
+    for unit, texts in zip(mosaic.units, mosaic.texts, strict=True):
+        if text in texts:
+            _source(band, mosaic, unit, texts.index(text) + 1, path)
 
 
 def _colours(band: Element, kind: LayerKind) -> None:
@@ -113,17 +116,14 @@ def _colours(band: Element, kind: LayerKind) -> None:
         put(table, "Entry", c1=red, c2=green, c3=blue, c4=alpha[0] if alpha else 255)
 
 
-def _source(band: Element, mosaic: Mosaic, unit: UnitFolder, text: str, path: Path) -> None:
-    """A unit's pixels in a band; nothing where its file has no band of that description."""
-    texts = band_texts(unit, mosaic.name)
-    if text not in texts:
-        return
+def _source(band: Element, mosaic: Mosaic, unit: UnitFolder, number: int, path: Path) -> None:
+    """The pixels of a band of a unit's file."""
     rows, columns = unit.box.shape.yx
     column, row = mosaic.offset(unit)
     relative = os.path.relpath(unit.raster(mosaic.name), path.parent)
     source = put(band, "SimpleSource")
     put(source, "SourceFilename", Path(relative).as_posix(), relativeToVRT=1)
-    put(source, "SourceBand", str(texts.index(text) + 1))
+    put(source, "SourceBand", str(number))
     size = {"RasterXSize": columns, "RasterYSize": rows, "BlockXSize": BLOCK, "BlockYSize": BLOCK}
     put(source, "SourceProperties", DataType=GDAL_TYPES[mosaic.kind.dtype], **size)
     put(source, "SrcRect", xOff=0, yOff=0, xSize=columns, ySize=rows)

@@ -71,21 +71,19 @@ def flood_polygons(run: RunFolder, method: str = "", smallest_km2: float = SMALL
     if layer not in run.layers:
         raise RunError(f"{run.path}: has no map of {chosen!r}; it has {', '.join(run.methods)}")
     probability = f"probability/{chosen}" if method else "flood_probability"
-    parts = [_of_zone(one, layer, chosen, probability) for one in _by_zone(run)]
-    found = parts[0] if len(parts) == 1 else _together(parts)
-    small = found["area_km2"] < smallest_km2
-    dropped_km2 = float(found.loc[small, "area_km2"].sum())
-    return FloodPolygons(found[~small].reset_index(drop=True), chosen, int(small.sum()), dropped_km2)
+    parts, dropped, dropped_km2 = [], 0, 0.0
+    for one in _by_zone(run):
+        found = polygons_of(one, lambda unit: _codes(unit, layer), WET)
+        small = found["area_km2"] < smallest_km2
+        parts.append(_described(found[~small].reset_index(drop=True), one, chosen, probability))
+        dropped, dropped_km2 = dropped + int(small.sum()), dropped_km2 + float(found.loc[small, "area_km2"].sum())
+    return FloodPolygons(parts[0] if len(parts) == 1 else _together(parts), chosen, dropped, dropped_km2)
 
 
 def _by_zone(run: RunFolder) -> Iterator[RunFolder]:
     """The run in parts of one grid each, so that a polygon is held against the pixels it was made of."""
     for zone in run.zones:
         yield RunFolder(run.path, tuple(unit for unit in run.units if unit.facts["proj:code"] == zone))
-
-
-def _of_zone(run: RunFolder, layer: str, method: str, probability: str) -> geopandas.GeoDataFrame:
-    return _described(polygons_of(run, lambda unit: _codes(unit, layer), WET), run, method, probability)
 
 
 def _together(parts: Sequence[geopandas.GeoDataFrame]) -> geopandas.GeoDataFrame:

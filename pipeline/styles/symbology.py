@@ -77,7 +77,7 @@ def symbology(kind: LayerKind, band: int = 1, present: Collection[int] = (), tit
 
 def present_values(kind: LayerKind, values: NDArray[Any]) -> set[int]:
     """The file values that a bit field holds; of other layers none, they have their table."""
-    return {int(value) for value in np.unique(values)} if kind.bits else set()
+    return set(np.flatnonzero(np.bincount(values.ravel())).tolist()) if kind.bits else set()
 
 
 def _swatch(value: int, label: str, colour: str) -> Swatch:
