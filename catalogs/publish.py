@@ -37,6 +37,7 @@ EXTENSIONS = {
         "view": "v1.1.0",
         "processing": "v1.2.0",
         "classification": "v1.1.0",
+        "mlm": "v1.5.2",
     }.items()
 }
 _PREFIXES = {"proj": "projection"} | {name: name for name in EXTENSIONS if name != "projection"}

@@ -22,7 +22,7 @@ from pipeline.classify import (
     uncertainty,
 )
 from pipeline.job import RADARS, Job
-from pipeline.layers import KINDS, WATER_CLASSES, Layer, LayerKind, UnitLayers, layer, to_file_units
+from pipeline.layers import KINDS, Layer, UnitLayers, kind_of, layer, to_file_units
 from pipeline.methods import MethodMap, optical_index
 from pipeline.weigh import SensorLook, blind
 
@@ -82,10 +82,8 @@ def _reference(before: tuple[Mask, Mask] | None, given: NDArray[np.float32] | No
     return np.where(known, given == 1, before[0]), known | before[1]
 
 
-def class_kind(has_reference: bool) -> LayerKind:
-    """What a layer of classes is: of floods, or of water where nothing tells flood from permanent water."""
-    kind = KINDS["flood_class"]
-    return kind if has_reference else replace(kind, title="Water classes (no reference)", classes=WATER_CLASSES)
+def _legend(has_reference: bool) -> str:
+    return "flood" if has_reference else "water"
 
 
 def _delivered(
@@ -97,7 +95,7 @@ def _delivered(
     has_reference: bool,
 ) -> dict[str, Layer]:
     classes = flood_classes(found, reference, inside)
-    layers = {"flood_class": layer("flood_class", classes, kind=class_kind(has_reference))}
+    layers = {"flood_class": layer("flood_class", classes, kind=kind_of("flood_class", _legend(has_reference)))}
     water = np.where(found.observed & inside, found.water | found.vegetation | reference, 255)
     layers["water_extent"] = layer("water_extent", water)
     percent = flood_probability(found, reference, inside)
@@ -174,17 +172,15 @@ def _by_method(
 ) -> dict[str, Layer]:
     layers: dict[str, Layer] = {}
     for name, found in methods.items():
-        title = f"Flood classes by {name}"
+        stem = f"methods/{name}"
         classes = flood_classes(found, reference, inside)
-        layers[f"methods/{name}"] = layer(name, classes, (title,), replace(class_kind(has_reference), title=title))
+        layers[stem] = layer(stem, classes, kind=kind_of(stem, _legend(has_reference)))
         percent = flood_probability(found, reference, inside)
         if percent is not None:
-            kind = replace(KINDS["flood_probability"], title=f"Probability of flood by {name}")
-            layers[f"probability/{name}"] = layer(name, percent, kind=kind)
+            layers[f"probability/{name}"] = layer(name, percent, kind=kind_of(f"probability/{name}"))
         shares = trust_percent(found, inside)
         if shares is not None:
-            kind = replace(KINDS["trust"], title=f"Share of each sensor in the map by {name}")
-            layers[f"trust/{name}"] = layer(name, shares, found.sensors, kind)
+            layers[f"trust/{name}"] = layer(name, shares, found.sensors, kind_of(f"trust/{name}"))
     if "ndwi" in methods:
         rule = methods["ndwi"]
         layers["ndwi_water"] = layer("ndwi_water", np.where(rule.observed & inside, rule.water, 255))
@@ -194,7 +190,7 @@ def _by_method(
 def _facts(job: Job, looks: Mapping[Sensor, SensorLook], inside: Mask, has_reference: bool) -> dict[str, Any]:
     """What the item says in words: no map without its caveats."""
     facts: dict[str, Any] = {
-        "overbank:legend": "flood" if has_reference else "water",
+        "overbank:legend": _legend(has_reference),
         "overbank:delivered": job.delivered,
         "overbank:sensors": {
             sensor: _fact(looks[sensor], inside) if sensor in looks else "no scene" for sensor in job.sensors

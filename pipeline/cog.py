@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.io import DatasetWriter, MemoryFile
 from rasterio.shutil import copy
 
-from pipeline.layers import Layer
+from pipeline.layers import Layer, LayerKind
 
 BLOCK = 256
 """Pixels a side of an internal tile: small areas still get an overview."""
@@ -24,7 +24,12 @@ def write_cog(path: Path, layer: Layer, box: GeoBox) -> None:
             draft.write(layer.values)
             _describe(draft, layer)
         with memory.open() as draft:
-            copy(draft, path, driver="COG", **_options(layer, box))
+            copy(draft, path, driver="COG", **_options(layer.kind, box))
+
+
+def write_cog_of(path: Path, source: Path, kind: LayerKind, box: GeoBox) -> None:
+    """Write a raster on disk (a mosaic) of a kind of layer as a COG; read by blocks, whatever its size."""
+    copy(source, path, driver="COG", **_options(kind, box))
 
 
 def write_scene(path: Path, values: NDArray[np.generic], box: GeoBox, nodata: float | None) -> None:
@@ -60,12 +65,12 @@ def _describe(draft: DatasetWriter, layer: Layer) -> None:
         draft.update_tags(1, **{f"CLASS_{code}": row[0] for code, row in kind.classes.items()})
 
 
-def _options(layer: Layer, box: GeoBox) -> dict[str, object]:
-    resampling = layer.kind.overviews.upper()
+def _options(kind: LayerKind, box: GeoBox) -> dict[str, object]:
+    resampling = kind.overviews.upper()
     options: dict[str, object] = {
         "BLOCKSIZE": BLOCK,
         "COMPRESS": "DEFLATE",
-        "PREDICTOR": "YES" if layer.kind.dtype != "uint8" else "NO",
+        "PREDICTOR": "YES" if kind.dtype != "uint8" else "NO",
         "OVERVIEW_RESAMPLING": resampling,
         "STATISTICS": "YES",
         "BIGTIFF": "IF_SAFER",

@@ -1,4 +1,4 @@
-"""Layers to files: COGs and a STAC item in one folder that appears by one rename."""
+"""Layers to files: COGs, their styles and a STAC item in one folder that appears by one rename."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pystac
+from odc.geo.geobox import GeoBox
 from shapely.geometry import mapping
 
 from catalogs.lonlat import bbox, bbox_around
@@ -21,6 +22,8 @@ from pipeline.layers import Classes, Layer, UnitLayers
 from pipeline.ledger import appearing
 from pipeline.plan import Unit
 from pipeline.radar_angle import angle_told
+from pipeline.styles.files import MEDIA_TYPES, write_styles
+from pipeline.styles.symbology import present_values
 
 COLLECTION = "overbank-units"
 RUN_ID = "overbank-run"
@@ -28,12 +31,10 @@ _USED = ("projection", "raster", "classification", "processing", "file")
 
 
 def export_unit(target: Path, unit: Unit, layers: UnitLayers, fingerprint: str, job_name: str, science: str) -> None:
-    """Write every layer of a unit and its item into `target`, all of it or nothing."""
+    """Write every layer of a unit with its styles, and its item, into `target`, all of it or nothing."""
     with appearing(target) as folder:
         for name, layer in layers.layers.items():
-            path = folder / f"{name}.tif"
-            path.parent.mkdir(exist_ok=True)
-            write_cog(path, layer, unit.box)
+            write_layer(folder, name, layer, unit.box)
         item = unit_item(unit, layers, folder)
         item.properties |= {
             "overbank:fingerprint": fingerprint,
@@ -41,6 +42,14 @@ def export_unit(target: Path, unit: Unit, layers: UnitLayers, fingerprint: str, 
             "overbank:science": science,
         }
         write_json(folder / f"{unit.id}.json", item.to_dict(include_self_link=False, transform_hrefs=False))
+
+
+def write_layer(folder: Path, name: str, layer: Layer, box: GeoBox) -> None:
+    """Write a layer as a COG below a unit's folder, with its styles beside it."""
+    path = folder / f"{name}.tif"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_cog(path, layer, box)
+    write_styles(path, name, layer.kind, layer.bands, present_values(layer.kind, layer.values))
 
 
 def unit_item(unit: Unit, layers: UnitLayers, folder: Path) -> pystac.Item:
@@ -56,7 +65,8 @@ def unit_item(unit: Unit, layers: UnitLayers, folder: Path) -> pystac.Item:
         stac_extensions=[EXTENSIONS[name] for name in _USED],
     )
     for name, layer in layers.layers.items():
-        item.add_asset(name, layer_asset(name, layer, folder / f"{name}.tif"))
+        for key, asset in layer_assets(name, layer, folder).items():
+            item.add_asset(key, asset)
     for scene in unit.scenes:
         for name in scene.slices:
             item.add_link(pystac.Link("derived_from", f"urn:stac:{scene.collection}:{name}", title=_source(scene)))
@@ -98,19 +108,25 @@ def _source(scene: Acquisition) -> str:
     return f"{scene.platform} {_iso(scene.time)}"
 
 
-def layer_asset(name: str, layer: Layer, path: Path) -> pystac.Asset:
-    """The asset of a layer that is written already: what its numbers mean, its size and its checksum."""
+def layer_assets(name: str, layer: Layer, folder: Path) -> dict[str, pystac.Asset]:
+    """By name, the assets of a layer that is written already, and of its styles; addresses relative to the folder."""
+    styles = {f"{name}{suffix}": media_type for suffix, media_type in MEDIA_TYPES.items()}
+    return {name: _raster(name, layer, folder / f"{name}.tif")} | {
+        key: _style(key, media_type, layer.kind.title, folder) for key, media_type in styles.items()
+    }
+
+
+def _raster(name: str, layer: Layer, path: Path) -> pystac.Asset:
+    """What a raster's numbers mean, its size and its checksum."""
     kind = layer.kind
     band: dict[str, Any] = {"data_type": kind.dtype, "scale": kind.scale, "offset": 0.0}
     if kind.nodata is not None:
         band["nodata"] = kind.nodata
     if kind.unit:
         band["unit"] = kind.unit
-    data = path.read_bytes()
     fields: dict[str, Any] = {
         "raster:bands": [band | {"description": text} if len(layer.bands) > 1 else band for text in layer.bands],
-        "file:size": len(data),
-        "file:checksum": "1220" + hashlib.sha256(data).hexdigest(),
+        **_checked(path),
     }
     if kind.classes is not None:
         fields["classification:classes"] = _classes(kind.classes)
@@ -119,6 +135,23 @@ def layer_asset(name: str, layer: Layer, path: Path) -> pystac.Asset:
     return pystac.Asset(
         href=f"./{name}.tif", title=kind.title, media_type=pystac.MediaType.COG, roles=[kind.role], extra_fields=fields
     )
+
+
+def _style(name: str, media_type: str, title: str, folder: Path) -> pystac.Asset:
+    """A style that lies beside its raster."""
+    return pystac.Asset(
+        href=f"./{name}",
+        title=f"Style of: {title}",
+        media_type=media_type,
+        roles=["style"],
+        extra_fields=_checked(folder / name),
+    )
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    """Size and digest of a file (multihash: 0x12 is SHA-256, of 0x20 bytes)."""
+    data = path.read_bytes()
+    return {"file:size": len(data), "file:checksum": "1220" + hashlib.sha256(data).hexdigest()}
 
 
 def _classes(classes: Classes) -> list[dict[str, Any]]:

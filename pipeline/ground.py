@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,11 @@ ONE_RASTER = "of the job"
 COMPUTED_HERE = "computed from the elevation"
 """Stands for the collection of height above drainage that the prepare stage computed."""
 MIXTURE = "prior mixture of land covers (no land cover given)"
+
+
+def is_catalog(path: Path) -> bool:
+    """Whether a path that a job names for its ground is a catalog, or a run's folder, and no raster."""
+    return path.suffix.lower() == ".json" or path.is_dir()
 
 
 class Ground(Record):

@@ -21,7 +21,7 @@ from catalogs.publish import footprint
 from catalogs.records import Ancillary, RasterLayer, Theme
 from pipeline.area import VECTOR_SUFFIXES
 from pipeline.errors import JobError
-from pipeline.ground import ONE_RASTER, Ground
+from pipeline.ground import ONE_RASTER, Ground, is_catalog
 from pipeline.job import COMPUTED, GROUND_FIELDS, NO_DRAINAGE, Job
 
 VECTORS = (*VECTOR_SUFFIXES, ".shp", ".kml", ".kmz", ".gml", ".fgb", ".parquet")
@@ -80,18 +80,23 @@ def _resolve(job: Job, field: str, area: BaseGeometry) -> _Found:
     value: str | Path | None = getattr(job, field)
     if value is None or (field == "drainage" and value in (COMPUTED, NO_DRAINAGE)):
         return _Found()
+    tiles: tuple[Ancillary, ...]
     problems: tuple[str, ...] = ()
-    if isinstance(value, Path):
-        tiles: tuple[Ancillary, ...] = (_own_raster(field, value),)
-        source = value.name
+    wide = around(area) if field == "elevation" and job.computes_drainage else area
+    if isinstance(value, Path) and is_catalog(value):
+        searched = search_ancillary(_catalog_at(field, value), area=wide, wanted=THEMES[field])
+        tiles, problems, source = searched.tiles, searched.problems, value.name
+    elif isinstance(value, Path):
+        tiles, source = (_own_raster(field, value),), value.name
     else:
-        wide = around(area) if field == "elevation" and job.computes_drainage else area
         searched = search_ancillary(job.catalog, area=wide, wanted=_known_id(field, value))
         tiles, problems, source = searched.tiles, searched.problems, value
     share = _covered(tiles, area)
     if share == 0.0:
         told = "".join(f"\n  {problem}" for problem in problems)
-        where = "does not meet the area" if isinstance(value, Path) else f"has no tile over the area in {job.catalog}"
+        found_in = "" if isinstance(value, Path) else f" in {job.catalog}"
+        one_raster = isinstance(value, Path) and not is_catalog(value)
+        where = "does not meet the area" if one_raster else f"has no tile over the area{found_in}"
         raise JobError(f"{field}: {value} {where}; give another, or leave the field out{told}")
     note = f"{field}: {source}{_rule(tiles)}, {_count(len(tiles))}"
     if share < WHOLE:
@@ -127,6 +132,14 @@ def _known_id(field: str, value: str) -> str:
             f"{more}{hint}; a raster is named with its suffix, {value}.tif"
         )
     return value
+
+
+def _catalog_at(field: str, path: Path) -> Path:
+    """The catalog that a path names: the file itself, or that of a run's folder or of another folder."""
+    catalog = path if path.suffix.lower() == ".json" else path / "catalog.json"
+    if not catalog.is_file():
+        raise JobError(f"{field}: {catalog} is not there; give a raster, a catalog or a run's folder, or leave it out")
+    return catalog
 
 
 def _own_raster(field: str, path: Path) -> Ancillary:

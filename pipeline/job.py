@@ -94,8 +94,8 @@ class Job(Record):
     tile: int = Field(default=1024, ge=64, le=8192, multiple_of=16)
     """Side of a unit in pixels."""
     reference_water: CollectionId | Path | None = None
-    """Permanent or seasonal water: a raster (value 1 is water), or the id of a surface-water collection of the
-    catalog; without it the "before" scenes tell."""
+    """Permanent or seasonal water: a raster (value 1 is water), the id of a surface-water collection of the catalog, or
+    another catalog or run ("./dry-season", "other/catalog.json"); without it the "before" scenes tell."""
     elevation: CollectionId | Path | None = None
     """Elevation: a raster in metres, or the id of an elevation collection of the catalog."""
     flattening: Literal["facet", "sarsen"] = "facet"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RunError
-from pipeline.ground import Ground
+from pipeline.ground import Ground, is_catalog
 from pipeline.job import GROUND_FIELDS, Job
 from pipeline.observe import Prepared
 from pipeline.plan import Unit
@@ -49,12 +49,19 @@ def fingerprint(
         "scenes": [scene.model_dump(mode="json") for scene in unit.scenes],
         "grid": [str(unit.box.crs), list(unit.box.affine)[:6], list(unit.box.shape.yx)],
         "area": _content(job.area) if isinstance(job.area, Path) else list(job.area),
-        "own_rasters": [_content(path) if isinstance(path, Path) else path for path in named],
+        "own_rasters": [_of_ground(value) for value in named],
         "ground": [tile.model_dump(mode="json") for tile in tiles],
         "weights": weights,
         "version": version("overbank"),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _of_ground(value: str | Path | None) -> str | None:
+    """What a field of the ground adds: of a raster its content; what a catalog holds counts by its tiles."""
+    if isinstance(value, Path):
+        return "a catalog" if is_catalog(value) else _content(value)
+    return value
 
 
 def _content(path: Path) -> str:
@@ -96,7 +103,7 @@ def read_item(folder: Path) -> dict[str, Any] | None:
 
 def clear_leftovers(run: Path) -> int:
     """Remove what an interrupted run left half-written; how many."""
-    leftovers = list((run / UNITS).glob(f"{_PARTIAL}*")) if (run / UNITS).is_dir() else []
+    leftovers = [path for place in (run, run / UNITS) for path in place.glob(f"{_PARTIAL}*") if path.is_dir()]
     for folder in leftovers:
         shutil.rmtree(folder, ignore_errors=True)
     return len(leftovers)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rasterio.features import shapes
 from shapely.geometry import box, shape
 
+from catalogs.lonlat import HALF_TURN, cut
 from pipeline.run_folder import RunFolder, UnitFolder
 
 CODE = "code"
@@ -39,9 +40,18 @@ def polygons_of(run: RunFolder, codes_of: CodesOf, wanted: Collection[int]) -> g
     if len(by_zone) == 1:
         (found,) = by_zone.values()
     else:
-        parts = [frame.to_crs(LONGITUDE_LATITUDE) for frame in by_zone.values()]
+        parts = [in_degrees(frame) for frame in by_zone.values()]
         found = geopandas.GeoDataFrame(pandas.concat(parts, ignore_index=True), crs=LONGITUDE_LATITUDE)
     return found.sort_values("area_km2", ascending=False, ignore_index=True, kind="stable")
+
+
+def in_degrees(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """Polygons in longitude and latitude, in two where they cross the antimeridian."""
+    turned = frame.to_crs(LONGITUDE_LATITUDE)
+    bounds = turned.bounds
+    across = (bounds["maxx"] - bounds["minx"] > HALF_TURN).to_numpy()
+    turned.loc[across, "geometry"] = [cut(one) for one in turned.geometry[across]]
+    return turned
 
 
 def _unit(unit: UnitFolder, codes_of: CodesOf, wanted: Collection[int]) -> geopandas.GeoDataFrame:

@@ -350,7 +350,9 @@ def test_item_is_valid_and_its_files_are_there(tmp_path: Path, unit: Unit, share
     item = read_item(folder)
     assert item is not None
     assert validate_item(item, shared / "data" / "stac" / "schemas") == []
-    assert set(item["assets"]) == set(layers_of().layers)
+    styles = {name for name, asset in item["assets"].items() if asset["roles"] == ["style"]}
+    assert set(item["assets"]) - styles == set(layers_of().layers)
+    assert styles == {f"{name}{suffix}" for name in layers_of().layers for suffix in (".qml", ".sld")}
     bits = {bit["name"]: 1 << bit["offset"] for bit in item["assets"]["exclusion"]["classification:bitfields"]}
     assert bits == {reason.name.lower(): reason.value for reason in Reason if reason.name}
     seen = {bit["name"]: 1 << bit["offset"] for bit in item["assets"]["observed_by"]["classification:bitfields"]}

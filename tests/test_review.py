@@ -392,7 +392,7 @@ def test_the_trail_names_every_file_by_what_it_holds(
     for unit in open_run(version).units:
         old = made.run / "units" / unit.id
         for name, trail in audit["layers"][unit.id].items():
-            where = f"{unit.id}.json" if name == "item" else f"{name}.tif"
+            where = f"{unit.id}.json" if name == "item" else name if Path(name).suffix else f"{name}.tif"
             assert trail["after"] == sha256((unit.path / where).read_bytes()).hexdigest()
             if "before" in trail:
                 assert trail["before"] == sha256((old / where).read_bytes()).hexdigest()

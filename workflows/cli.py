@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from workflows import cli_review
+from workflows import cli_export, cli_review
 from workflows.cli_datasets import add_commands
 from workflows.options import (
     Device,
@@ -55,6 +55,7 @@ catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a S
 app.add_typer(catalog_app, name="catalog")
 add_commands(app)
 cli_review.add_commands(app)
+cli_export.add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,6 +21,7 @@ from pipeline.drainage import FOLDER, with_drainage
 from pipeline.errors import RunError
 from pipeline.examine import FINDINGS, examine_plan, read_examined, write_examined
 from pipeline.export import RUN_ID, publish_run
+from pipeline.gis.hand_over import hand_over
 from pipeline.job import Record
 from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
 from pipeline.ledger import UNITS, alone_in, clear_leftovers, is_done, read_item, unit_folder
@@ -102,6 +103,7 @@ def map_flood(
     with alone_in(out):
         seconds, skipped = _map_units(plan, setting, scheduler, say)
         _publish(plan, out)
+        hand_over(out, say)
     steps = list(clock)
     first = {step: clock[later] - clock[step] for step, later in pairwise(steps)}
     return MapSummary(out, len(plan.units), skipped, first | seconds | {"map_wall": perf_counter() - clock["map"]})

@@ -9,10 +9,12 @@ from typing import Any
 
 import pystac
 
+from catalogs.ancillary import to_ancillary
+from catalogs.collection import ancillary_collections
 from catalogs.doctor.examine import examine, examine_files
 from catalogs.doctor.findings import Finding, ordered
 from catalogs.doctor.item import is_raster, item_findings
-from catalogs.doctor.record import read_record
+from catalogs.doctor.record import read_record, refusal
 from catalogs.errors import CatalogError, HrefError, SearchError
 from catalogs.hrefs import check_href, is_web
 from catalogs.passes import passes
@@ -74,6 +76,8 @@ def _check_all(items: Iterable[tuple[str, FoundItem | CatalogError]], deep: bool
 def _check_one(place: FoundItem, deep: bool) -> tuple[Acquisition | None, tuple[Finding, ...]]:
     item = place.item
     found = list(item_findings(item))
+    if item.collection_id in ancillary_collections():
+        return None, _check_ground(place, found, deep)
     scene, findings = read_record(item, place.root or None, place.access)
     known = {finding.code for finding in found}
     found += [finding for finding in findings if finding.code not in known]
@@ -83,6 +87,16 @@ def _check_one(place: FoundItem, deep: bool) -> tuple[Acquisition | None, tuple[
         return None, ordered([*found, *examine_files(item.id, dict(_rasters(place)))])
     found = [finding for finding in found if finding.code != "missing-nodata"]  # the header is known better
     return scene, ordered([*found, *examine(scene)])
+
+
+def _check_ground(place: FoundItem, found: list[Finding], deep: bool) -> tuple[Finding, ...]:
+    """Findings of what is known of the ground: it has no satellite, and the raster that a job would read counts."""
+    found = [finding for finding in found if finding.code != "missing-platform"]
+    try:
+        tile = to_ancillary(place.item, catalog_root=place.root or None, access=place.access)
+    except CatalogError as error:
+        return ordered([*found, refusal(place.item, error)])
+    return ordered([*found, *(examine_files(tile.id, {tile.theme: tile.raster}) if deep else ())])
 
 
 def _rasters(place: FoundItem) -> Iterator[tuple[str, RasterLayer]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import geopandas
 import numpy as np
@@ -12,7 +12,6 @@ from rasterio.windows import Window
 from scipy.special import expit
 
 from harmonization.evidence import binary_witness
-from pipeline.assemble import class_kind
 from pipeline.classify import (
     DRY,
     FLOODED_VEGETATION,
@@ -21,7 +20,7 @@ from pipeline.classify import (
     OUTSIDE,
     REFERENCE_WATER,
 )
-from pipeline.layers import KINDS, Layer, layer
+from pipeline.layers import KINDS, Layer, kind_of, layer
 from pipeline.review.candidates import Numbers, numbered
 from pipeline.review.experts import FLOOD, SENSOR, said_of
 from pipeline.review.refit import Refit, Witness
@@ -144,8 +143,8 @@ def _plants_by_evidence(unit: UnitFolder, window: Window) -> Mask:
 def _layers(
     unit: UnitFolder, classes: Codes, percent: Codes, spread: NDArray[np.uint8], reference: Codes
 ) -> dict[str, Layer]:
-    kind = class_kind(unit.legend == "flood")
-    title = f"Flood classes by {METHOD}"
+    kind = kind_of("flood_class", unit.legend)
+    own = kind_of(f"methods/{METHOD}", unit.legend)
     observed = ~np.isin(classes, (NOT_OBSERVABLE, OUTSIDE))
     flood = np.isin(classes, FLOOD)
     made = {
@@ -154,10 +153,8 @@ def _layers(
         "uncertainty": layer("uncertainty", spread, SPREADS),
         "water_extent": layer("water_extent", np.where(observed, flood | (reference == 1), 255)),
         "reference_water": layer("reference_water", reference),
-        f"methods/{METHOD}": layer(METHOD, classes, (title,), replace(kind, title=title)),
-        f"probability/{METHOD}": layer(
-            METHOD, percent, kind=replace(KINDS["flood_probability"], title=f"Probability of flood by {METHOD}")
-        ),
+        f"methods/{METHOD}": layer(METHOD, classes, kind=own),
+        f"probability/{METHOD}": layer(METHOD, percent, kind=kind_of(f"probability/{METHOD}")),
     }
     if unit.has("agreement"):
         made["agreement"] = _agreement(unit, flood, observed)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.publish import write_json
-from pipeline.cog import write_cog
 from pipeline.errors import ReviewError, RunError
-from pipeline.export import layer_asset, publish_run
+from pipeline.export import layer_assets, publish_run, write_layer
 from pipeline.layers import Layer
 from pipeline.ledger import UNITS, appearing
 from pipeline.review.package import FOLDER
 from pipeline.review.remap import METHOD, Review, reviewed_layers
 from pipeline.run_folder import RunFolder, UnitFolder
+from pipeline.styles.files import MEDIA_TYPES
 
 AUDIT, EDITED = "audit.json", "edited.gpkg"
 _KEPT = ("prepared.json", "findings.json")
@@ -95,19 +95,20 @@ def _write_unit(
     item = copy.deepcopy(unit.item)
     trail: dict[str, Any] = {"item": {"before": file_digest(unit.path / f"{unit.id}.json")}}
     for name, asset in unit.item["assets"].items():
-        source = unit.raster(name)
+        source = unit.path / asset["href"]
         before = file_digest(source)
         if asset["file:checksum"] != _MULTIHASH + before:
             raise ReviewError(f"{source}: is not the file that its item tells of; map that unit again")
         trail[name] = {"before": before}
-        if name not in changed:
-            copied = folder / f"{name}.tif"
+        if name.removesuffix(Path(name).suffix) not in changed:
+            copied = folder / asset["href"]
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copied)
             trail[name]["after"] = before
     replace_layers(folder, item, changed, unit)
     for name in changed:
-        trail.setdefault(name, {})["after"] = item["assets"][name]["file:checksum"].removeprefix(_MULTIHASH)
+        for key in (name, *(f"{name}{suffix}" for suffix in MEDIA_TYPES)):
+            trail.setdefault(key, {})["after"] = item["assets"][key]["file:checksum"].removeprefix(_MULTIHASH)
     _describe(item, unit, origin, target)
     write_json(folder / f"{unit.id}.json", item)
     trail["item"]["after"] = file_digest(folder / f"{unit.id}.json")
@@ -117,10 +118,8 @@ def _write_unit(
 def replace_layers(folder: Path, item: dict[str, Any], changed: Mapping[str, Layer], unit: UnitFolder) -> None:
     """Write layers on a unit's grid into a folder, and what they are into an item."""
     for name, made in changed.items():
-        path = folder / f"{name}.tif"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_cog(path, made, unit.box)
-        item["assets"][name] = layer_asset(name, made, path).to_dict()
+        write_layer(folder, name, made, unit.box)
+        item["assets"] |= {key: asset.to_dict() for key, asset in layer_assets(name, made, folder).items()}
 
 
 def _describe(item: dict[str, Any], unit: UnitFolder, origin: Origin, target: Path) -> None:

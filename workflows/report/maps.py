@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER
-from pipeline.layers import FLOOD_CLASSES, KINDS, WATER_CLASSES, Classes
+from pipeline.layers import FLOOD_CLASSES, KINDS, OBSERVED_CLASSES, WATER_CLASSES, Classes
 from workflows.account import Account
 from workflows.report.mosaic import Canvas, band_names, paint, paint_raster
 from workflows.report.pictures import (
     ERROR_CLASSES,
-    OBSERVED_CLASSES,
     Picture,
     agreement_picture,
     class_picture,

@@ -16,17 +16,6 @@ from pipeline.layers import AGREEMENT_CLASSES, Classes
 
 Values = NDArray[Any]
 TRANSPARENT, PAPER = "#00000000", "#ffffff"
-OBSERVED_CLASSES: Classes = {
-    0: ("none", "No sensor", "#bdbdbd"),
-    1: ("c", "C band alone", "#e69f00"),
-    2: ("l", "L band alone", "#56b4e9"),
-    3: ("cl", "C and L band", "#009e73"),
-    4: ("o", "Optical alone", "#f0e442"),
-    5: ("co", "C band and optical", "#d55e00"),
-    6: ("lo", "L band and optical", "#cc79a7"),
-    7: ("clo", "All three", "#0072b2"),
-}
-"""Bits of `observed_by` during the flood (Okabe and Ito, 2008)."""
 ERROR_CLASSES: Classes = {
     0: ("dry", "Dry in both", "#f5f1e6"),
     1: ("hit", "Found", "#2166ac"),
