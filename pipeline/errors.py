@@ -30,3 +30,7 @@ class ReferenceFileError(PipelineError):
 
 class DatasetError(PipelineError):
     """A data set that is not where or what it should be, or a score that it cannot give."""
+
+
+class MissingPartError(PipelineError):
+    """Something that set-up fetches and that is not there."""

@@ -37,6 +37,17 @@ YES_NO: dict[int, tuple[str, str, str]] = {
     255: ("not_observed", "Not observed", "#00000000"),
 }
 Classes = dict[int, tuple[str, str, str]]
+OBSERVED_CLASSES: Classes = {
+    0: ("none", "No sensor", "#bdbdbd"),
+    1: ("c", "C band alone", "#e69f00"),
+    2: ("l", "L band alone", "#56b4e9"),
+    3: ("cl", "C and L band", "#009e73"),
+    4: ("o", "Optical alone", "#f0e442"),
+    5: ("co", "C band and optical", "#d55e00"),
+    6: ("lo", "L band and optical", "#cc79a7"),
+    7: ("clo", "All three", "#0072b2"),
+}
+"""Bits of `observed_by` during the flood (Okabe and Ito, 2008)."""
 REASON_BITS = tuple((reason.name or "").lower() for reason in Reason)
 """Of `exclusion`, from the lowest bit."""
 SEEN_BITS = ("c_band", "l_band", "optical", "", "c_band_before", "l_band_before", "optical_before")

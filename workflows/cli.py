@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from workflows.cli_datasets import add_commands
+from workflows import cli_datasets, cli_look
 from workflows.options import (
     Device,
     JobFile,
@@ -52,7 +52,8 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
-add_commands(app)
+cli_datasets.add_commands(app)
+cli_look.add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:
