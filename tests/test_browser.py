@@ -5,6 +5,7 @@ Needs Chromium (apt: chromium), playwright's Python package, and the fetched map
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -27,7 +28,7 @@ from rasterio.shutil import copy
 
 from pipeline.layers import FLOOD_CLASSES
 from pipeline.run_folder import UnitFolder, open_run
-from tests.drawn_run import METHODS, box_at, drawn_run
+from tests.drawn_run import box_at, drawn_run
 from workflows.report import report
 from workflows.viewer.fetch import FetchError, fetch
 from workflows.viewer.server import Server, serve
@@ -184,9 +185,6 @@ def test_the_reports_swipe_shows_the_two_maps_on_their_sides(
     page.select_option("#choose-right", "1")
     page.locator("#swipe-maps").scroll_into_view_if_needed()
     frame = page.locator("#swipe-maps").bounding_box()
-    codes = {}
-    for name in ("truth.tif", *METHODS):
-        codes[name] = 0 if name != "truth.tif" else 1
     shown = shot(page)
     painted = {side: decoded(page.get_attribute(f"#swipe-{side}", "src")) for side in ("left", "right")}
     for side, share in (("left", 0.25), ("right", 0.75)):
@@ -200,8 +198,6 @@ def test_the_reports_swipe_shows_the_two_maps_on_their_sides(
 
 def decoded(source: str) -> NDArray[np.uint8]:
     """A picture of the page on white, (y, x, RGB)."""
-    import base64
-
     picture = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).convert("RGBA")
     white = Image.new("RGBA", picture.size, "white")
     return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))

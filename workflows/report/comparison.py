@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workflows.report.markup import paragraph, table
@@ -88,12 +88,22 @@ def disagreements(found: Found) -> str:
     listed: Sequence[Found] = found.get("disagreements") or ()
     if not listed:
         return ""
-    head = ("rank", "km²", "methods", "reason")
-    rows = [
-        (one["rank"], f"{one['area_km2']:.3f}", _text(one["methods"]), _text(one["reason"])) for one in listed[:SHOWN]
-    ]
+    rows = [(one["rank"], f"{one['area_km2']:.3f}", *_difference(one), _place(one)) for one in listed[:SHOWN]]
     more = f"The {SHOWN} largest of {len(listed)}; all of them are in disagreement.gpkg." if len(listed) > SHOWN else ""
-    return table("Where the methods disagree, the largest first", head, rows) + (paragraph(more) if more else "")
+    head = ("rank", "km²", "flood by", "the other says", "likeliest reason", "latitude, longitude")
+    pair = " and ".join(title_of(name) for name in listed[0]["methods"])
+    return table(f"Where {pair} disagree, the largest first", head, rows) + (paragraph(more) if more else "")
+
+
+def _difference(one: Found) -> tuple[str, str, str]:
+    """Who says flood, what the other says, and why, with the share of the polygon that has this reason."""
+    share = one.get("reason_share")
+    reason = words_of(one["reason"]) + ("" if share is None else f" ({share:.0%})")
+    return title_of(one.get("only_in", "–")), words_of(one.get("other_says", "–")), reason
+
+
+def _place(one: Found) -> str:
+    return f"{one['latitude']:.4f}, {one['longitude']:.4f}" if "latitude" in one else "–"
 
 
 def plausibility(found: Found) -> str:
@@ -113,21 +123,3 @@ def _name(name: str, found: Found) -> str:
 
 def _pair(names: str) -> str:
     return " / ".join(title_of(name) for name in names.split(" / "))
-
-
-def _text(value: Any) -> str:
-    return ", ".join(_words(value))
-
-
-def _words(value: Any) -> Iterator[str]:
-    """Names of methods and codes of reasons, one or several, as words."""
-    if isinstance(value, Mapping):
-        for name, told in value.items():
-            yield f"{title_of(str(name))}: {_text(told)}"
-    elif isinstance(value, str):
-        yield words_of(title_of(value)) if "_" in value else title_of(value)
-    elif isinstance(value, Sequence):
-        for one in value:
-            yield from _words(one)
-    else:
-        yield str(value)

@@ -99,7 +99,7 @@ def _evidence(canvas: Canvas) -> Iterator[Picture]:
     if values is None:
         return
     for name, nats in zip(band_names(canvas, "evidence"), values, strict=True):
-        yield ramp_picture(name, f"Evidence, {name}", scaled(nats, kind.nodata or 0, kind.scale), "RdBu", -6, 6, " nat")
+        yield ramp_picture(name, f"Evidence, {name}", scaled(nats, kind.nodata or 0, kind.scale), "BrBG", -8, 8, " nat")
 
 
 def _trust(canvas: Canvas, name: str) -> Iterator[Picture]:

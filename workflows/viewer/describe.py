@@ -25,7 +25,7 @@ RAMPS = {
     "flood_probability": ("cividis", 0.0, 100.0),
     "uncertainty": ("cividis", 0.0, 50.0),
     "trust": ("cividis", 0.0, 100.0),
-    "evidence": ("RdBu", -6.0, 6.0),
+    "evidence": ("BrBG", -8.0, 8.0),
     "ndwi": ("BrBG", -1.0, 1.0),
     "age": ("cividis_r", 0.0, 240.0),
     "harmonized": ("gray", -25.0, 0.0),

@@ -14,6 +14,7 @@ function strip(colours) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${colours.length} 1`);
   svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("shape-rendering", "crispEdges");
   svg.setAttribute("aria-hidden", "true");
   colours.forEach((colour, index) => {
     const part = document.createElementNS(SVG, "rect");
@@ -41,7 +42,7 @@ export function legendOf(layer, name) {
     const rows = paint.classes.map(([, meaning, colour]) => element("li", {}, strip([colour]), element("span", {}, meaning)));
     return element("div", {}, title, element("ul", { class: "legend" }, ...rows));
   }
-  const ends = [paint.low, paint.high].map((value) => element("i", {}, `${value} ${paint.unit}`.trim()));
+  const ends = [paint.low, paint.high].map((value) => element("b", {}, `${value} ${paint.unit}`.trim()));
   const scale = element("div", { class: "ramp" }, strip(paint.stops), element("span", {}, ...ends));
   return element("div", {}, title, scale);
 }

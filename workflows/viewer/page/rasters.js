@@ -3,6 +3,7 @@
 export const NOTHING = -2147483648;
 export const TILE = 256;
 const OPEN_AT_ONCE = 64;
+const BLOCKS = { blockSize: 65536, cacheSize: 64 }; // few requests of some size; of a file at most 4 MB are kept
 const opened = new Map();
 
 /** Images of a raster, the full resolution first. The last ones used stay open. */
@@ -10,7 +11,7 @@ function open(address) {
   let images = opened.get(address);
   opened.delete(address);
   if (images === undefined) {
-    images = GeoTIFF.fromUrl(address).then(all);
+    images = GeoTIFF.fromUrl(address, BLOCKS).then(all);
     images.catch(() => opened.delete(address));
   }
   opened.set(address, images);
