@@ -18,11 +18,13 @@ help:
 setup: $(STAMP)
 
 # One pip command for everything: so torch is resolved together with all the rest.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml workflows/viewer/lock.json
 	@echo "== set-up: $(VENV) with overbank[dev] (minutes the first time; torch is large)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("overbank needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -e '.[dev]'
+	@echo "== set-up: map libraries of \`overbank view\` (npm tarballs, pinned by sha512)"
+	@$(BIN)/python -m workflows.viewer.fetch || echo "set-up: \`overbank view\` waits for: $(BIN)/python -m workflows.viewer.fetch"
 	@touch $(STAMP)
 	@echo "== set-up: done"
 

@@ -152,8 +152,12 @@ def write_catalog(root: Path, items: Iterable[pystac.Item], title: str) -> Path:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write JSON by one rename, the folders above it included."""
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text by one rename, the folders above it included."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -34,3 +34,7 @@ class DatasetError(PipelineError):
 
 class ReviewError(PipelineError):
     """An edited review that does not fit the run it is applied to."""
+
+
+class MissingPartError(PipelineError):
+    """Something that set-up fetches and that is not there."""

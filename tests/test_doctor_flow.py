@@ -521,7 +521,7 @@ def test_plan_and_report_tell_the_findings(catalog: Catalog) -> None:
     assert "duplicate-pass" in planned.output
     assert "unreadable" not in planned.output, "a plan opens no file"
     run = mapped(catalog.root, catalog.root / "run").run
-    page = write_report(catalog.root, compare(run), run).read_text()
+    page = write_report(catalog.root / "report.html", compare(run), run).read_text()
     assert {"duplicate-pass", "unreadable"} <= set(re.findall(r"<td>([a-z-]+)</td>", page))
 
 

@@ -356,7 +356,7 @@ def test_items_across_the_antimeridian_follow_the_standard(pacific_run: Path, sh
 def test_report_across_the_antimeridian_tells_the_place(pacific_run: Path, tmp_path: Path) -> None:
     account = account_of(pacific_run)
     assert account.bounds[0] > 179.9 > -179.9 > account.bounds[2]
-    page = write_report(tmp_path, compare(pacific_run), pacific_run).read_text()
+    page = write_report(tmp_path / "report.html", compare(pacific_run), pacific_run).read_text()
     assert "across the antimeridian" in page
 
 
@@ -435,7 +435,7 @@ def test_pictures_show_all_zones_together(wide_run: Path, tmp_path: Path) -> Non
     observed = paint(canvas, "observed_by")
     assert observed is not None
     assert (observed[0, rows // 3 : rows - rows // 3, west:east] == 1).all()
-    page = write_report(tmp_path, compare(wide_run), wide_run).read_text()
+    page = write_report(tmp_path / "report.html", compare(wide_run), wide_run).read_text()
     assert "Mapped on 3 UTM grids" in page
 
 

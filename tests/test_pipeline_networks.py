@@ -461,9 +461,9 @@ def test_a_run_maps_compares_and_reports_every_network(
     assert set(only["methods"]) == {"ndwi", "physics", "early", "late-vote"}
     with pytest.raises(RunError, match="holds no map late-bayes; it holds early, late-mean, late-vote, ndwi, physics"):
         compare(run, rule=["bayes"])
-    write_report(tmp_path, {"seconds": {}} | found, run)
+    write_report(tmp_path / "report.html", {"seconds": {}} | found, run)
     page = (tmp_path / "report.html").read_text()
-    for text in ("Early fusion · delivered", "Late fusion, vote", "Share of c_band, Late fusion, mean"):
+    for text in ("Early fusion · delivered", "Late fusion, vote", "Share of c band, Late fusion, mean"):
         assert text in page
     assert map_flood(job, run, choice=RULES, device="cpu").skipped == 1
     (tmp_path / "late" / LATE).write_text('{"learnt": "more"}')

@@ -14,8 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from workflows import cli_export, cli_review
-from workflows.cli_datasets import add_commands
+from workflows import cli_datasets, cli_export, cli_look, cli_review
 from workflows.options import (
     Device,
     JobFile,
@@ -53,9 +52,8 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
-add_commands(app)
-cli_review.add_commands(app)
-cli_export.add_commands(app)
+for verbs in (cli_datasets, cli_export, cli_look, cli_review):
+    verbs.add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:

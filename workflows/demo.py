@@ -19,7 +19,7 @@ from pipeline.ledger import appearing
 from pipeline.networks import networks_of
 from workflows.compare import compare
 from workflows.map import map_flood
-from workflows.report import write_report
+from workflows.report import REPORT, write_report
 from workflows.simulate import TRUTH, job_text, simulate
 from workflows.summary import peak_rss_mb
 
@@ -71,7 +71,7 @@ def demo(
         watch.seconds = {"simulate": watch.seconds["simulate"], **mapped.seconds, "compare": watch.seconds["compare"]}
         summary = _summary(compared, size, seed, watch.seconds, mapped.skipped)
         with watch.timing("report"):
-            write_report(out, summary, mapped.run, truth)
+            write_report(out / REPORT, summary, mapped.run, truth)
     summary["seconds"] = rounded(watch.seconds)
     write_json(out / "summary.json", summary)
     return summary

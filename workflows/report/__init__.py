@@ -1,5 +1,6 @@
 """The report of a run: one HTML page that needs nothing beside it."""
 
-from workflows.report.page import write_report
+from workflows.report.page import REPORT, write_report
+from workflows.report.verb import report
 
-__all__ = ["write_report"]
+__all__ = ["REPORT", "report", "write_report"]

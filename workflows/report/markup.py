@@ -28,7 +28,8 @@ def table(caption: str, head: Sequence[object], rows: Iterable[Sequence[object]]
     top = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
     body = "".join(_row(row) for row in rows)
     return (
-        f'<div class="wide"><table><caption>{text(caption)}</caption>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{text(caption)}">'
+        f"<table><caption>{text(caption)}</caption>"
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -39,27 +40,39 @@ def _row(row: Sequence[object]) -> str:
     return f'<tr><th scope="row">{text(first)}</th>{cells}</tr>'
 
 
-def figure(picture: Picture) -> str:
-    """A picture with its title and legend."""
-    image = f'<img src="data:image/png;base64,{text(picture.png)}" alt="{text(picture.alt)}">'
-    return f"<figure>{image}<figcaption><strong>{text(picture.title)}</strong>{_legend(picture)}</figcaption></figure>"
+def figure(picture: Picture, name: str = "") -> str:
+    """A picture with its title and legend; `name` is what a script finds it by."""
+    known = f' id="{text(name)}"' if name else ""
+    image = f'<img{known} src="data:image/png;base64,{text(picture.png)}" alt="{text(picture.alt)}">'
+    return f"<figure>{image}<figcaption><strong>{text(picture.title)}</strong>{legend(picture)}</figcaption></figure>"
 
 
-def _legend(picture: Picture) -> str:
-    keys = "".join(_key(colour, meaning) for colour, meaning in picture.legend)
+def legend(picture: Picture) -> str:
+    """Colours and what they mean."""
+    keys = "".join(f"<li>{_strip('key', (colour,))}{text(meaning)}</li>" for colour, meaning in picture.legend)
     keys = f'<ul class="legend">{keys}</ul>' if keys else ""
-    if picture.ramp is not None:
-        colours, low, high = picture.ramp
-        stops = ", ".join(text(colour) for colour in colours)
-        bar = f'<span class="ramp" style="background:linear-gradient(to right, {stops})"></span>'
-        return f'<span class="scale">{text(low)} {bar} {text(high)}</span>' + keys
-    return keys
+    if picture.ramp is None:
+        return keys
+    colours, low, high = picture.ramp
+    return f'<span class="scale">{text(low)} {_strip("ramp", colours)} {text(high)}</span>{keys}'
 
 
-def _key(colour: str, meaning: str) -> str:
-    return f'<li><span class="key" style="background:{text(colour)}"></span>{text(meaning)}</li>'
+def _strip(kind: str, colours: Sequence[str]) -> str:
+    """Colours side by side, as attributes: the page's policy allows no style inside of an element."""
+    parts = "".join(f'<rect x="{x}" width="1.02" height="1" fill="{text(one)}"/>' for x, one in enumerate(colours))
+    box = f'viewBox="0 0 {len(colours)} 1" preserveAspectRatio="none" shape-rendering="crispEdges"'
+    return f'<svg class="{text(kind)}" {box} aria-hidden="true">{parts}</svg>'
 
 
-def gallery(pictures: Iterable[Picture]) -> str:
-    """Pictures side by side, as many as the page is wide."""
-    return '<div class="gallery">' + "".join(figure(picture) for picture in pictures) + "</div>"
+def gallery(pictures: Iterable[Picture], name: str = "") -> str:
+    """Pictures side by side, as many as the page is wide; the first is found by `name`-0."""
+    figures = (figure(one, f"{name}-{number}" if name else "") for number, one in enumerate(pictures))
+    return '<div class="gallery">' + "".join(figures) + "</div>"
+
+
+def options(titles: Iterable[object], chosen: int) -> str:
+    """Choices of a list, numbered from 0."""
+    return "".join(
+        f'<option value="{number}"{" selected" if number == chosen else ""}>{text(title)}</option>'
+        for number, title in enumerate(titles)
+    )

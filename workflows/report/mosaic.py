@@ -17,11 +17,12 @@ from rasterio.warp import transform_bounds
 
 from catalogs.lonlat import bbox_around
 from harmonization.reasons import Reason
+from pipeline.classify import NOT_OBSERVABLE, OUTSIDE
 from pipeline.ledger import read_item
-from pipeline.run_folder import finished_units
+from pipeline.run_folder import finished_units, open_run
 
-LONGEST = 640
-"""Pixels of a picture's longer side; memory does not grow with the run."""
+FINE, COARSE = 1024, 512
+"""Pixels of a picture's longer side, of class maps and of all others; memory does not grow with the run."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Canvas:
         return max(1, round(self.rows / self.coarser)), max(1, round(self.columns / self.coarser))
 
 
-def canvas_of(run: Path) -> Canvas:
+def canvas_of(run: Path, longest: int = COARSE) -> Canvas:
     """The canvas over all finished units of a run; RunError if there are none."""
     folders = finished_units(run)
     items: list[dict[str, Any]] = [item for folder in folders if (item := read_item(folder))]
@@ -71,7 +72,7 @@ def canvas_of(run: Path) -> Canvas:
     rows, columns = max(row + height for row, _, height, _ in edges), max(left + width for _, left, _, width in edges)
     units = tuple((folder, *edge) for folder, edge in zip(folders, edges, strict=True))
     affine = Affine(step, 0.0, west, 0.0, -step, north)
-    return Canvas(crs, affine, rows, columns, max(1.0, max(rows, columns) / LONGEST), units, one_zone)
+    return Canvas(crs, affine, rows, columns, max(1.0, max(rows, columns) / longest), units, one_zone)
 
 
 def _common_crs(items: list[dict[str, Any]]) -> str:
@@ -165,22 +166,32 @@ class Blindness:
 
 
 def blindness_of(run: Path) -> Blindness:
-    """Count the exclusion layers of a run, unit by unit."""
+    """Count the exclusion layers of a run, window by window."""
     found = Blindness(0, 0, {})
     for classes, sensors, reasons in _exclusions(run):
-        inside = classes != 255
+        inside = classes != OUTSIDE
         found.inside += int(inside.sum())
-        found.nowhere += int((classes == 4).sum())
+        found.nowhere += int((classes == NOT_OBSERVABLE).sum())
         for sensor, flags in zip(sensors, reasons, strict=True):
-            counts = found.reasons.setdefault(sensor, Counter())
-            for reason in Reason:
-                counts[reason] += int((((flags & reason.value) != 0) & inside).sum())
+            _count(found.reasons.setdefault(sensor, Counter()), flags[inside])
     return found
 
 
+def _count(counts: Counter[Reason], flags: NDArray[np.uint16]) -> None:
+    """Each combination of reasons is counted once, then told to its reasons: there are few of them."""
+    together = np.bincount(flags)
+    for combination in np.flatnonzero(together):
+        for reason in Reason:
+            if combination & reason.value:
+                counts[reason] += int(together[combination])
+
+
 def _exclusions(run: Path) -> Iterator[tuple[NDArray[Any], tuple[str, ...], NDArray[Any]]]:
-    for folder in finished_units(run):
-        with rasterio.open(folder / "flood_class.tif", driver="GTiff") as source:
-            classes = source.read(1)
-        with rasterio.open(folder / "exclusion.tif", driver="GTiff") as source:
-            yield classes, tuple(str(name) for name in source.descriptions), source.read()
+    for unit in open_run(run).units:
+        with (
+            rasterio.open(unit.raster("flood_class"), driver="GTiff") as classes,
+            rasterio.open(unit.raster("exclusion"), driver="GTiff") as exclusion,
+        ):
+            sensors = tuple(str(name) for name in exclusion.descriptions)
+            for window in unit.windows():
+                yield classes.read(1, window=window), sensors, exclusion.read(window=window)

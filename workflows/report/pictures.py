@@ -9,13 +9,16 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.image import imsave
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.layers import AGREEMENT_CLASSES, Classes
 
 Values = NDArray[Any]
+Bytes = NDArray[np.uint8]
 TRANSPARENT, PAPER = "#00000000", "#ffffff"
+SHADES = 64
+"""Colours of a continuous picture: as many as an eye tells apart, and a fraction of the bytes."""
 ERROR_CLASSES: Classes = {
     0: ("dry", "Dry in both", "#f5f1e6"),
     1: ("hit", "Found", "#2166ac"),
@@ -51,21 +54,23 @@ def class_picture(title: str, about: str, values: Values, classes: Classes) -> P
     shown = [code for code in classes if shares[code] > 0]
     legend = tuple((_key_colour(classes[code][2]), f"{classes[code][1]} ({shares[code]:.1%})") for code in shown)
     alt = f"{about}: " + "; ".join(text for _, text in legend)
-    return Picture(title, alt, _png(table[codes]), legend)
+    return Picture(title, alt, _png(codes, table), legend)
 
 
 def ramp_picture(
     title: str, about: str, values: Values, colours: str, low: float, high: float, unit: str = ""
 ) -> Picture:
-    """Numbers (y, x), NaN where there are none, on a perceptually even scale."""
+    """Numbers (y, x), NaN where there are none, on a perceptually even scale of 64 shades."""
     scale = matplotlib.colormaps[colours]
     seen = np.isfinite(values)
-    rgba = scale(np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1), bytes=True)
-    rgba[~seen] = 0
-    steps = tuple(matplotlib.colors.to_hex(scale(step)) for step in np.linspace(0, 1, 9))
+    shades = np.round((SHADES - 1) * np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1))
+    table = np.zeros((SHADES + 1, 4), dtype=np.uint8)
+    table[:SHADES] = scale(np.linspace(0, 1, SHADES), bytes=True)
+    steps = tuple(matplotlib.colors.to_hex(scale(step)) for step in np.linspace(0, 1, 33))
     mean = f"mean {np.nanmean(values):.3g}{unit} over {seen.mean():.1%} of the picture" if seen.any() else "no value"
     legend = () if seen.all() else ((PAPER, f"Not observed ({1 - seen.mean():.1%})"),)
-    return Picture(title, f"{about}: {mean}", _png(rgba), legend, (steps, f"{low:g}{unit}", f"{high:g}{unit}"))
+    png = _png(np.where(seen, shades, SHADES).astype(np.uint8), table)
+    return Picture(title, f"{about}: {mean}", png, legend, (steps, f"{low:g}{unit}", f"{high:g}{unit}"))
 
 
 def error_codes(mapped: Values, truth: Values, wet: tuple[int, ...]) -> Values:
@@ -94,7 +99,14 @@ def _rgba(colour: str) -> tuple[int, ...]:
     return channels if len(channels) == 4 else (*channels, 255)
 
 
-def _png(rgba: Values) -> str:
+def _png(codes: Bytes, table: Bytes) -> str:
+    """Codes (y, x) and the colour (code, RGBA) of each as a PNG with a palette, base64.
+
+    The codes are numbered anew, so that a picture of few colours takes few bits a pixel.
+    """
+    used, numbered = np.unique(codes, return_inverse=True)
+    picture = Image.fromarray(numbered.reshape(codes.shape).astype(np.uint8))
+    picture.putpalette(table[used, :3].tobytes())
     file = BytesIO()
-    imsave(file, rgba, format="png", pil_kwargs={"optimize": True})
+    picture.save(file, format="PNG", optimize=True, transparency=bytes(table[used, 3]))
     return base64.b64encode(file.getvalue()).decode("ascii")

@@ -7,8 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from pipeline.errors import PipelineError
 from pipeline.job import Job
 from pipeline.networks import networks_of
+from pipeline.run_folder import open_run
 from workflows.account import Account
 from workflows.report.markup import table
 
@@ -26,19 +30,46 @@ def _job_rows(run: Path) -> Iterable[tuple[object, object]]:
     told = _read(run / "run.json").get("job")
     if not told:
         return
-    job = Job.model_validate(told)
+    try:
+        job = Job.model_validate(told)
+    except ValidationError:
+        yield "job", "of another version of overbank: run.json in the run's folder tells it"
+        return
     yield "sensors", ", ".join(job.sensors)
     yield "methods", ", ".join(job.maps)
     yield "flood window", " to ".join(str(day) for day in job.during)
     if job.before is not None:
         yield "before", " to ".join(str(day) for day in job.before)
     yield "pixel", f"{job.resolution:g} m"
-    for network in networks_of(job):
-        for contract in network.contracts:
-            who = network.map if network.rule is None else f"{network.map}, expert {contract.name}"
-            yield who, f"{contract.name} version {contract.version}, sha256 {contract.sha256}"
-            yield f"{who}, trained on", contract.training.data
-            yield f"{who}, seeds", ", ".join(str(seed) for seed in contract.training.seeds) or "–"
+    yield from _networks(run, job)
+
+
+def _networks(run: Path, job: Job) -> Iterable[tuple[object, object]]:
+    """The weights as the run was mapped with; what they learnt from where they still lie where the job says."""
+    told = open_run(run).units[0].facts.get("overbank:networks", {})
+    for name, fact in told.items():
+        yield f"network of {name}", f"sha256 {fact['sha256']}"
+    try:
+        there = networks_of(job)
+    except PipelineError as problem:
+        yield "training of the networks", f"not known here: {problem}"
+        return
+    same = [one for one in there if one.facts()["sha256"] == told.get(one.map, {}).get("sha256")]
+    contracts = {contract.sha256: contract for network in same for contract in network.contracts}
+    for contract in contracts.values():
+        learnt = f"{contract.training.data}; seeds {_spans(contract.training.seeds)}"
+        yield f"network {contract.name}, version {contract.version}", f"trained on {learnt}; sha256 {contract.sha256}"
+
+
+def _spans(seeds: Iterable[int]) -> str:
+    """ "0, 1000 to 1027" of the seeds; a dash for none."""
+    spans: list[list[int]] = []
+    for seed in sorted(seeds):
+        if spans and seed == spans[-1][1] + 1:
+            spans[-1][1] = seed
+        else:
+            spans.append([seed, seed])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in spans) or "–"
 
 
 def _findings(run: Path) -> str:

@@ -1,4 +1,4 @@
-"""The tables of a report."""
+"""The tables of a report that tell of the scenes, of what was not seen, and of the time it took."""
 
 from __future__ import annotations
 
@@ -9,38 +9,10 @@ from harmonization.reasons import BLINDING
 from workflows.account import Account, SensorAccount
 from workflows.report.markup import paragraph, table
 from workflows.report.mosaic import Blindness
-from workflows.tables import SCORES, pairs_shown, place_text, ratio_text
+from workflows.tables import place_text
 
 FEW = 0.0005
 """Share below which a reason is not worth a line."""
-
-
-def scores(summary: Mapping[str, Any]) -> str:
-    """Areas and scores by method, agreement by pair."""
-    scored = summary["reference"] is not None
-    head = ["method", f"{summary['legend']}, km²", "observed"]
-    head += ["true, km²", *SCORES.values(), "IoU where observed"] if scored else []
-    rows = []
-    for name, method in summary["methods"].items():
-        row = [name, f"{method['area_km2']:.2f}", f"{method['observed_share']:.1%}"]
-        if scored:
-            row += [f"{method['true_area_km2']:.2f}", *(ratio_text(method[score]) for score in SCORES)]
-            row.append(ratio_text(method["where_observed"]["flood_iou"]))
-        rows.append(row)
-    caption = f"Against {summary['reference']}" if scored else "No reference was given"
-    told = "What a method could not observe counts as not flood, except in the last column." if scored else ""
-    return table(caption, head, rows) + (paragraph(told) if told else "") + _agreement(summary)
-
-
-def _agreement(summary: Mapping[str, Any]) -> str:
-    rows = [
-        (pair, ratio_text(one["agreement"]), ratio_text(one["flood_iou"]), f"{one['pixels']:,}")
-        for pair, one in pairs_shown(summary).items()
-    ]
-    if not rows:
-        return ""
-    head = ("methods", "same class", f"IoU of {summary['legend']}", "pixels both observed")
-    return table("Agreement of the methods; neither is the truth", head, rows)
 
 
 def scenes(account: Account) -> str:
@@ -108,6 +80,8 @@ def seconds(summary: Mapping[str, Any]) -> str:
     """Seconds by stage and peak memory."""
     rows = [(stage, f"{value:.2f}") for stage, value in summary.get("seconds", {}).items()]
     peak = summary.get("peak_rss_mb")
+    if not rows:
+        return ""
     told = "decode to export are summed over threads; map_wall is their wall-clock time."
     memory = f" Peak memory: {peak:.0f} MB." if peak is not None else ""
     return table("Seconds by stage", ("stage", "seconds"), rows) + paragraph(told + memory)
