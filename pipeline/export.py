@@ -56,7 +56,7 @@ def unit_item(unit: Unit, layers: UnitLayers, folder: Path) -> pystac.Item:
         stac_extensions=[EXTENSIONS[name] for name in _USED],
     )
     for name, layer in layers.layers.items():
-        item.add_asset(name, _asset(name, layer, folder / f"{name}.tif"))
+        item.add_asset(name, asset_of(name, layer, folder / f"{name}.tif"))
     for scene in unit.scenes:
         for name in scene.slices:
             item.add_link(pystac.Link("derived_from", f"urn:stac:{scene.collection}:{name}", title=_source(scene)))
@@ -98,7 +98,8 @@ def _source(scene: Acquisition) -> str:
     return f"{scene.platform} {_iso(scene.time)}"
 
 
-def _asset(name: str, layer: Layer, path: Path) -> pystac.Asset:
+def asset_of(name: str, layer: Layer, path: Path) -> pystac.Asset:
+    """The asset of a layer that lies at `path`: what it is, its size and its checksum."""
     kind = layer.kind
     band: dict[str, Any] = {"data_type": kind.dtype, "scale": kind.scale, "offset": 0.0}
     if kind.nodata is not None:

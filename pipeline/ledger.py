@@ -17,7 +17,8 @@ from typing import Any
 
 from pipeline.errors import RunError
 from pipeline.ground import Ground
-from pipeline.job import GROUND_FIELDS, Job
+from pipeline.job import Job
+from pipeline.job_ground import GROUND_FIELDS
 from pipeline.observe import Prepared
 from pipeline.plan import Unit
 from pipeline.science import Science

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.job import Job
+from pipeline.job_windows import windows_of
 from pipeline.networks import networks_of
 from workflows.account import Account
 from workflows.report.markup import table
@@ -29,7 +30,8 @@ def _job_rows(run: Path) -> Iterable[tuple[object, object]]:
     job = Job.model_validate(told)
     yield "sensors", ", ".join(job.sensors)
     yield "methods", ", ".join(job.maps)
-    yield "flood window", " to ".join(str(day) for day in job.during)
+    for told, window in windows_of(job.during):
+        yield told.replace("during", "flood window"), " to ".join(str(day) for day in window)
     if job.before is not None:
         yield "before", " to ".join(str(day) for day in job.before)
     yield "pixel", f"{job.resolution:g} m"
