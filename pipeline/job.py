@@ -44,6 +44,7 @@ class Job(Record):
     """One flood, to be mapped. Validation touches no disk and no network."""
 
     name: str = Field(min_length=1)
+    """What the map is called."""
     area: tuple[Degrees, Degrees, Degrees, Degrees] | Path
     """West, south, east, north in degrees, or a GeoJSON or GeoPackage file. West > east is a box across the
     antimeridian; longitudes beyond ±180 say the same."""
@@ -57,11 +58,13 @@ class Job(Record):
     at: Moment | None = None
     """The instant whose state is mapped; by default that of the latest radar pass of the flood window."""
     sensors: tuple[Sensor, ...] = Field(default=("sentinel-1", "alos-2", "sentinel-2"), min_length=1)
+    """Whose scenes are read."""
     methods: tuple[MethodName, ...] = Field(default=DEFAULT_METHODS, min_length=1)
+    """By which ways maps are made, one or several maps each."""
     join: Joins = ()
     """How `intermediate` joins its sensors: one or several, a map each; by default as its weights do."""
     rule: Rules = ()
-    """How `late` makes one map of its experts': one or several, a map each; by default `DEFAULT_RULE`."""
+    """How `late` makes one map of its experts': one or several, a map each; by default `gate`."""
     deliver: str | None = None
     """The method, or the one of `maps`, that is delivered; by default the best of those asked for (see `delivered`)."""
     extra_layers: tuple[ExtraLayer, ...] = ()
