@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -16,6 +17,11 @@ from workflows.reference.verb_pages import file_of, verb_pages, verbs_index
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = "../workflows/jobs/"
 VERBS = "reference/verbs"
+FETCHED = re.compile(
+    r"<(?:script|img|iframe)\b[^>]*\ssrc=[\"']?(?:https?:)?//[^>]*>"
+    r"|<link\b(?=[^>]*\brel=[\"']?(?:stylesheet|preload|preconnect|icon))[^>]*\bhref=[\"']?(?:https?:)?//[^>]*>"
+)
+"""What a browser fetches of its own accord from another host; links that a reader follows are no such thing."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -46,6 +52,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Links to example jobs lead to their copies on the site."""
     return markdown.replace(f"]({EXAMPLES}", "](examples/") if page.file.src_uri == "jobs.md" else markdown
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """No page may fetch anything from elsewhere when it opens."""
+    fetched = FETCHED.search(output)
+    if fetched:
+        raise PluginError(f"{page.file.src_uri}: fetches from elsewhere: {fetched[0][:200]}")
+    return output
 
 
 def _verb_files() -> list[str]:
