@@ -37,9 +37,7 @@ def write_unit(run: Path, name: str, row: int, column: int, crs: str = "EPSG:326
         "flood_class": layer("flood_class", codes),
         "methods/ndwi": layer("flood_class", RANDOM.choice([0, 1], (SIDE, SIDE))),
         "ndwi": layer("ndwi", RANDOM.choice([-32768, -5000, 0, 2500], (SIDE, SIDE))),
-        "exclusion": layer(
-            "exclusion", RANDOM.integers(0, 999, (2, SIDE, SIDE)), ("sentinel-1", "alos-2"), KINDS["exclusion"]
-        ),
+        "exclusion": layer("exclusion", RANDOM.integers(0, 999, (2, SIDE, SIDE)), ("sentinel-1", "alos-2")),
     }
     told = {"proj:code": crs, "proj:shape": [SIDE, SIDE], "proj:transform": list(box.affine)[:6]}
     assets = {}
