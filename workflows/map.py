@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -83,6 +84,8 @@ def map_plan(
     since: float | None = None,
 ) -> MapSummary:
     """Prepare and map a plan into the folder `out`. `since`: when its planning began, to be told how long it took."""
+    # rasterio warps arrays that carry no transform of their own, and hushes its warning only within one thread.
+    warnings.filterwarnings("ignore", "Dataset has no geotransform")
     out = out.resolve()  # workers of a scheduler start elsewhere
     clock = {"plan": perf_counter() if since is None else since}
     job = plan.job

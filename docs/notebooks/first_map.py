@@ -43,8 +43,8 @@ print(len(planned.units), "unit; missing:", planned.missing or "nothing")
 # %%
 run = map_flood(job, work / "run")
 flood = run["flood_class"]
+print(flood)
 print(flood.attrs["flag_meanings"])
-flood
 
 # %%
 colours = ListedColormap(["#f5f1e6", "#2166ac", "#1b9e77", "#9ecae1", "#bdbdbd"])
