@@ -7,12 +7,13 @@ LEAVES := harmonization/*,catalogs/*,models/*
 LEAF_COVERAGE := 90
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test weights lint types imports pytest
+.PHONY: help setup demo test weights lint types imports pytest docs
 
 help:
 	@echo "make setup   .venv with overbank and its tools (again only when pyproject.toml changes)"
 	@echo "make demo    simulate a flood of 1024 x 1024 pixels, map it, compare with the truth: demo/report.html"
 	@echo "make test    ruff, mypy, import contracts, tests, coverage of the leaves"
+	@echo "make docs    the documentation site, its notebooks executed: build/site/index.html"
 	@echo "make weights the networks that come with the package, trained anew on simulated floods below weights/ (an hour or two)"
 
 setup: $(STAMP)
@@ -37,6 +38,11 @@ weights: $(STAMP)
 	$(BIN)/overbank $(SIMULATED) --strategy late --epochs 14 --out weights/late
 	$(BIN)/overbank $(SIMULATED) --strategy early --epochs 16 --out weights/early
 	$(BIN)/overbank $(SIMULATED) --strategy intermediate --join gated --epochs 12 --out weights/intermediate
+
+docs: $(STAMP)
+	@echo "== docs: reference from the code, notebooks executed, no link broken: build/site"
+	$(BIN)/pip install -q -e '.[docs]'
+	JUPYTER_PLATFORM_DIRS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: $(STAMP) lint types imports pytest
 

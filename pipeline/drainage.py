@@ -25,7 +25,8 @@ from pipeline.errors import JobError
 from pipeline.grid import lattice_box, outline_lonlat, zone_outlines
 from pipeline.ground import COMPUTED_HERE, Ground, elevation_on
 from pipeline.ground_sources import BASIN_MARGIN
-from pipeline.job import COMPUTED, Job
+from pipeline.job import Job
+from pipeline.job_ground import COMPUTED
 from pipeline.science import Science
 
 FOLDER = "drainage"

@@ -16,6 +16,10 @@ class JobError(PipelineError):
     """A mistake in a job file, found before any pixel is read."""
 
 
+class NoSceneError(JobError):
+    """A flood window for which the catalog has no scene, or none yet."""
+
+
 class SceneError(PipelineError):
     """Scenes of a job that cannot be read, none of them."""
 

@@ -22,7 +22,8 @@ from catalogs.records import Ancillary, RasterLayer, Theme
 from pipeline.area import VECTOR_SUFFIXES
 from pipeline.errors import JobError
 from pipeline.ground import ONE_RASTER, Ground, is_catalog
-from pipeline.job import COMPUTED, GROUND_FIELDS, NO_DRAINAGE, Job
+from pipeline.job import Job
+from pipeline.job_ground import COMPUTED, GROUND_FIELDS, NO_DRAINAGE
 
 VECTORS = (*VECTOR_SUFFIXES, ".shp", ".kml", ".kmz", ".gml", ".fgb", ".parquet")
 UNKNOWN_WATER = 255.0

@@ -2,62 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
-from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from catalogs.endpoint import is_known
-from catalogs.records import SENSORS, Sensor
+from catalogs.records import Sensor
 from models.contract import Rule
 from pipeline.errors import JobError
+from pipeline.job_ground import COMPUTED, GROUND_FIELDS, CollectionId
 from pipeline.job_methods import (
     BEST_FIRST,
     DEFAULT_METHODS,
     DEFAULT_RULE,
-    METHODS,
     OPTION_OF,
-    OPTIONS,
     Choice,
     Joins,
     MethodName,
     Rules,
     Weights,
 )
-from pipeline.yaml_lines import Lines, read_yaml
+from pipeline.job_mistakes import explain, remedy
+from pipeline.job_windows import During, Moment, Window, require_order, span
+from pipeline.yaml_lines import read_yaml
 
 ExtraLayer = Literal["harmonized"]
 RADARS: tuple[Sensor, ...] = ("sentinel-1", "alos-2")
 Degrees = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
 WIDEST = 180.0
 """Degrees of longitude that a box or one polygon may span."""
-
-
-def _no_number(value: object) -> object:
-    """Seconds since 1970, which pydantic would make of 20230518, are never meant."""
-    text = str(value).strip()
-    if isinstance(value, int | float) or (isinstance(value, str) and text.replace(".", "").isdigit()):
-        digits = text.replace("_", "")
-        day = f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if len(digits) == 8 and digits.isdigit() else "2023-05-18"
-        raise ValueError(f"{text} is a number, not a day; write {day}")
-    return value
-
-
-Moment = Annotated[date | datetime, BeforeValidator(_no_number)]
-CollectionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-"""Id of an ancillary collection: no dot and no slash, so that it is no path."""
-GROUND_EXAMPLES = {
-    "reference_water": "jrc-gsw",
-    "elevation": "cop-dem-glo-30",
-    "drainage": "glo-30-hand",
-    "land_cover": "esa-worldcover",
-}
-"""By field that names a raster or an ancillary collection of the catalog: such a collection."""
-GROUND_FIELDS = tuple(GROUND_EXAMPLES)
-COMPUTED, NO_DRAINAGE = "computed", "none"
-"""What `drainage` may say beside these."""
 
 
 class Record(BaseModel):
@@ -70,21 +44,27 @@ class Job(Record):
     """One flood, to be mapped. Validation touches no disk and no network."""
 
     name: str = Field(min_length=1)
+    """What the map is called."""
     area: tuple[Degrees, Degrees, Degrees, Degrees] | Path
     """West, south, east, north in degrees, or a GeoJSON or GeoPackage file. West > east is a box across the
     antimeridian; longitudes beyond ±180 say the same."""
     catalog: str
     """Path of a catalog, a folder of items or a stac-geoparquet file, an http(s) address, or a known endpoint's id."""
-    during: tuple[Moment, Moment]
-    """First and last day of the flood window (the last one included)."""
-    before: tuple[Moment, Moment] | None = None
+    during: During
+    """First and last day of the flood window (the last one included), or several such windows by name: a map each, and
+    what they say together (`pipeline.series`)."""
+    before: Window | None = None
     """First and last day of the window that shows the ground before the flood."""
+    at: Moment | None = None
+    """The instant whose state is mapped; by default that of the latest radar pass of the flood window."""
     sensors: tuple[Sensor, ...] = Field(default=("sentinel-1", "alos-2", "sentinel-2"), min_length=1)
+    """Whose scenes are read."""
     methods: tuple[MethodName, ...] = Field(default=DEFAULT_METHODS, min_length=1)
+    """By which ways maps are made, one or several maps each."""
     join: Joins = ()
     """How `intermediate` joins its sensors: one or several, a map each; by default as its weights do."""
     rule: Rules = ()
-    """How `late` makes one map of its experts': one or several, a map each; by default `DEFAULT_RULE`."""
+    """How `late` makes one map of its experts': one or several, a map each; by default `gate`."""
     deliver: str | None = None
     """The method, or the one of `maps`, that is delivered; by default the best of those asked for (see `delivered`)."""
     extra_layers: tuple[ExtraLayer, ...] = ()
@@ -114,11 +94,7 @@ class Job(Record):
 
     @model_validator(mode="after")
     def _windows_in_order(self) -> Self:
-        for name, window in (("during", self.during), ("before", self.before)):
-            if window is not None and span(window)[0] > span(window)[1]:
-                raise ValueError(f"{name}: {window[0]} is later than {window[1]}; write the earlier day first")
-        if self.before is not None and span(self.before)[1] >= span(self.during)[0]:
-            raise ValueError(f"before: ends {self.before[1]}, not before the flood window opens ({self.during[0]})")
+        require_order(self.during, self.before)
         return self
 
     @model_validator(mode="after")
@@ -184,6 +160,16 @@ class Job(Record):
         return self
 
     @property
+    def by_window(self) -> dict[str, Job]:
+        """A job for each of several flood windows, by name in the order of time; of one window none."""
+        if not isinstance(self.during, dict):
+            return {}
+        ordered = sorted(self.during.items(), key=lambda one: span(one[1])[::-1])
+        return {
+            name: self.model_copy(update={"name": f"{self.name}, {name}", "during": window}) for name, window in ordered
+        }
+
+    @property
     def computes_drainage(self) -> bool:
         """Whether height above drainage is computed from the elevation."""
         return self.elevation is not None and self.drainage in (None, COMPUTED)
@@ -214,18 +200,6 @@ class Job(Record):
         return self.maps_of(chosen)[0] if chosen in self.methods else chosen
 
 
-def span(window: tuple[Moment, Moment]) -> tuple[datetime, datetime]:
-    """First and last instant (UTC) of a window of days or instants."""
-    first, last = window
-    start = first if isinstance(first, datetime) else datetime.combine(first, time.min)
-    end = last if isinstance(last, datetime) else datetime.combine(last, time.max)
-    return _utc(start), _utc(end)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 def load_job(path: Path) -> Job:
     """The job of a YAML file, its paths resolved against the file's folder.
 
@@ -237,7 +211,7 @@ def load_job(path: Path) -> Job:
     try:
         job = Job.model_validate(document)
     except ValidationError as problem:
-        raise JobError(_explain(path, problem, lines)) from None
+        raise JobError(explain(path, problem, lines, tuple(Job.model_fields))) from None
     return _resolved(job, path.resolve().parent)
 
 
@@ -246,7 +220,9 @@ def with_choice(job: Job, choice: Choice) -> Job:
     try:
         return Job.model_validate(job.model_dump() | choice.fields | {"methods": choice.methods(job.methods)})
     except ValidationError as problem:
-        raise JobError("\n".join(_remedy(error, str((*error["loc"], "")[0])) for error in problem.errors())) from None
+        known = tuple(Job.model_fields)
+        told = [remedy(error, str((*error["loc"], "")[0]), known) for error in problem.errors()]
+        raise JobError("\n".join(told)) from None
 
 
 def _resolved(job: Job, folder: Path) -> Job:
@@ -262,45 +238,3 @@ def _resolved(job: Job, folder: Path) -> Job:
     if "://" not in job.catalog and not is_known(job.catalog):
         changes["catalog"] = str(folder / job.catalog)
     return job.model_copy(update=changes)
-
-
-def _explain(path: Path, problem: ValidationError, lines: Lines) -> str:
-    told = [_sentence(error, lines, path) for error in problem.errors()]
-    return "\n".join(dict.fromkeys(told))
-
-
-def _sentence(error: Any, lines: Lines, path: Path) -> str:
-    place = tuple(part for part in error["loc"] if isinstance(part, int) or part in Job.model_fields or not lines)
-    if error["type"] == "extra_forbidden":
-        place = tuple(error["loc"])
-    field = str(place[0]) if place else str(error.get("ctx", {}).get("error", "")).split(":", maxsplit=1)[0]
-    line = next((lines[key] for key in (place or (field,), (field,), ()) if key in lines), 1)
-    return f"{path} line {line}: {_remedy(error, field)}"
-
-
-def _remedy(error: Any, field: str) -> str:
-    found = error.get("input")
-    if error["type"] == "extra_forbidden":
-        known = list(Job.model_fields)
-        near = difflib.get_close_matches(field, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known fields: {', '.join(known)}"
-        return f"unknown field {field!r}{hint}"
-    if error["type"] == "missing" and len(error["loc"]) == 1:
-        return f"the field {field!r} is missing; add it"
-    if field == "sensors" and error["type"] == "literal_error":
-        return f"unknown sensor {found!r}; known sensors: {', '.join(SENSORS)}"
-    if field == "methods" and error["type"] == "literal_error":
-        return f"unknown method {found!r}; known methods: {', '.join(METHODS)}"
-    if field in OPTIONS and error["type"] == "literal_error":
-        return f"unknown {field} {found!r}; known {field}s: {', '.join(OPTIONS[field])}"
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    if field in GROUND_FIELDS:
-        more = f", nor {COMPUTED!r} or {NO_DRAINAGE!r}" if field == "drainage" else ""
-        return f"{field}: {found!r} is neither a raster nor the id of a collection ({GROUND_EXAMPLES[field]}){more}"
-    if field == "area":
-        return f"area: {found!r} is not a box [west, south, east, north] in degrees nor a GeoJSON or GeoPackage file"
-    if error["type"] == "tuple_type":
-        written = f"{found}, {found}" if field in ("during", "before") else found
-        return f"{field}: {found} is no list; write [{written}]"
-    return f"{field}: {error['msg'].lower()} (found {found!r})"

@@ -62,6 +62,8 @@ FOR_AND_AGAINST: Ramp = ((-8, "#8c510a"), (-3, "#d8b365"), (0, "#f5f5f5"), (3, "
 """Nats: e³ is 20 to 1, e⁸ is 3000 to 1; brown against, green for."""
 INDEX: Ramp = ((-1, "#8c510a"), (-0.3, "#d8b365"), (0, "#f5f5f5"), (0.3, "#67a9cf"), (1, "#2166ac"))
 HOURS: Ramp = ((0, "#ffffd4"), (24, "#fed98e"), (72, "#fe9929"), (144, "#d95f0e"), (254, "#993404"))
+DAYS: Ramp = ((0, "#ffffd9"), (3, "#c7e9b4"), (7, "#41b6c4"), (14, "#225ea8"), (30, "#081d58"))
+TIMES: Ramp = ((0, "#f7fcf5"), (2, "#c7e9c0"), (4, "#74c476"), (8, "#238b45"), (16, "#00441b"))
 LEVEL_DB: Ramp = ((-30, "#000000"), (0, "#ffffff"))
 SPREAD_DB: Ramp = ((0, "#fcfbfd"), (3, "#9e9ac8"), (6, "#3f007d"))
 """Colours after Brewer (2003), colorbrewer2.org: safe for colour-blind readers; what lies beyond the ends has their

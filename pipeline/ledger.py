@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -13,11 +14,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline.errors import RunError
 from pipeline.ground import Ground, is_catalog
-from pipeline.job import GROUND_FIELDS, Job
+from pipeline.job import Job
+from pipeline.job_ground import GROUND_FIELDS
 from pipeline.observe import Prepared
 from pipeline.plan import Unit
 from pipeline.science import Science
@@ -135,25 +137,71 @@ def alone_in(run: Path) -> Iterator[None]:
     RunError if another living process of this machine, or of another machine, holds it.
     """
     run.mkdir(parents=True, exist_ok=True)
-    path, me = run / _LOCK, f"{os.getpid()}@{socket.gethostname()}"
-    try:
-        _take(path, me)
-    except FileExistsError:
-        holder = path.read_text(encoding="utf-8").strip()
-        if not _is_dead(holder):
-            told = f"{run}: is being mapped by process {holder}; wait for it, give another --out, or, if it is gone"
-            raise RunError(f"{told}, remove {path}") from None
-        path.unlink()
-        _take(path, me)
+    path = run / _LOCK
+    file = _held(path)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # while it is held: whoever opened the old file meanwhile sees that it is gone
+        file.close()
 
 
-def _take(path: Path, me: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(me)
+def _held(path: Path) -> TextIO:
+    """The lock file, locked and signed. The kernel lets go of it when its process ends, however it ends."""
+    while True:
+        file = path.open("a+", encoding="utf-8")
+        try:
+            decided = _flock(file)
+            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.close()  # its holder left between our opening and our locking
+                continue
+            _sign(file, path, decided)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+def _flock(file: TextIO) -> bool:
+    """Whether the lock was taken; False where the disk knows no locks. RunError where another process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _taken(Path(file.name), _holder(file)) from None
+    except OSError:
+        return False
+    return True
+
+
+def _sign(file: TextIO, path: Path, decided: bool) -> None:
+    """Write who we are; RunError where a process that may be alive is named there.
+
+    `decided`: whether the lock of this kernel says that nobody on it holds the file.
+    """
+    holder = _holder(file)
+    same_kernel = decided and holder.partition(" ")[2] == _boot()
+    if holder and not same_kernel and not _is_dead(holder.partition(" ")[0]):
+        raise _taken(path, holder)
+    file.truncate(0)
+    file.write(f"{os.getpid()}@{socket.gethostname()} {_boot()}")
+    file.flush()
+
+
+def _holder(file: TextIO) -> str:
+    file.seek(0)
+    return file.read().strip()
+
+
+def _taken(path: Path, holder: str) -> RunError:
+    told = f"{path.parent}: is being mapped by process {holder.partition(' ')[0]}; wait for it, give another --out, or"
+    return RunError(f"{told}, if it is gone, remove {path}")
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    """What tells this start of this machine's kernel from all others; containers on it share it."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else "unknown"
 
 
 def _is_dead(holder: str) -> bool:

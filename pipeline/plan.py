@@ -17,11 +17,12 @@ from catalogs.records import Acquisition, RasterLayer, Sensor
 from catalogs.search import search
 from catalogs.web.access import missing_credentials
 from pipeline.area import job_area
-from pipeline.errors import JobError
+from pipeline.errors import JobError, NoSceneError
 from pipeline.grid import inside, outline_lonlat, unit_boxes, zone_outlines
 from pipeline.ground import Ground
 from pipeline.ground_sources import resolve_ground
-from pipeline.job import Job, span
+from pipeline.job import Job
+from pipeline.job_windows import span
 
 REFERENCE_REACH = timedelta(days=366 * 5)
 """How far back an annual mosaic may lie and still show the ground before."""
@@ -102,9 +103,9 @@ def make_plan(job: Job) -> Plan:
     during, before, problems, findings = _scenes(job, area)
     problems = tuple(dict.fromkeys((*problems, *strange)))
     if not during:
-        raise JobError(_nothing_found(job, problems))
+        raise NoSceneError(_nothing_found(job, problems))
     _check_credentials([raster for scene in during + before for raster in scene.rasters] + list(ground.rasters))
-    at = _mapped_instant(during)
+    at = _mapped_instant(job, during)
     now, past = touching(during), touching(before)
     units = tuple(Unit(name, box, at, now(box), past(box)) for name, box in unit_boxes(area, job.resolution, job.tile))
     if len(units) <= SMALL and not any(inside(area, unit.box).any() for unit in units):
@@ -114,7 +115,7 @@ def make_plan(job: Job) -> Plan:
 
 def with_scenes(plan: Plan, during: tuple[Acquisition, ...], before: tuple[Acquisition, ...]) -> Plan:
     """The same plan with other scenes (at least one during): corrected ones, or fewer."""
-    at = _mapped_instant(during)
+    at = _mapped_instant(plan.job, during)
     now, past = touching(during), touching(before)
     units = tuple(replace(unit, at=at, during=now(unit.box), before=past(unit.box)) for unit in plan.units)
     return replace(plan, units=units, at=at, during=during, before=before)
@@ -187,7 +188,7 @@ def _words(finding: Finding) -> list[str]:
 
 
 def _nothing_found(job: Job, problems: tuple[str, ...]) -> str:
-    first, last = job.during
+    first, last = (f"{moment:%Y-%m-%d}" for moment in span(job.during))
     told = "".join(f"\n  {problem}" for problem in problems)
     return (
         f"no scene found: {job.catalog} has none of {', '.join(job.sensors)} over the area between {first} and {last}; "
@@ -195,8 +196,10 @@ def _nothing_found(job: Job, problems: tuple[str, ...]) -> str:
     )
 
 
-def _mapped_instant(during: tuple[Acquisition, ...]) -> datetime:
-    """t*: the latest radar pass of the window, else the latest look of any sensor."""
+def _mapped_instant(job: Job, during: tuple[Acquisition, ...]) -> datetime:
+    """t*: what the job says, else the latest radar pass of the window, else the latest look of any sensor."""
+    if job.at is not None:
+        return span((job.at, job.at))[1]
     radar = [scene.time for scene in during if scene.kind == "radar"]
     return max(radar or [scene.time for scene in during])
 

@@ -25,7 +25,7 @@ from harmonization.slope import LEAST_ORBITS, PRIOR_ERROR, SlopeEstimate, estima
 from harmonization.speckle import log_speckle_std
 from pipeline.decode_radar import Elevation, radar_bundle, radar_power
 from pipeline.ground import land_cover_on
-from pipeline.job import span
+from pipeline.job_windows import span
 from pipeline.plan import Plan
 from pipeline.radar_noise import DEFAULT_NOISE_DB
 from pipeline.science import Science

@@ -30,3 +30,13 @@ def cases(shared: Path) -> Cases:
     """Known answers by kind: `cases("bare_soil")` lists records of inputs, outputs and tolerance."""
     vectors = json.loads((shared / "physics_vectors.json").read_text())["cases"]
     return lambda kind: [case for case in vectors if case["kind"] == kind]
+
+
+@pytest.fixture(scope="session")
+def small_flood(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog of a simulated flood of 96 x 96 pixels; copy it before you change it."""
+    from workflows.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("small_flood") / "catalog"
+    simulate(folder, 96, 3)
+    return folder

@@ -28,7 +28,7 @@ from catalogs.errors import SearchError
 from harmonization.reasons import Reason
 from pipeline.errors import SceneError
 from pipeline.run_folder import finished_units
-from workflows.check import check_target
+from workflows.check import check
 from workflows.cli import app
 from workflows.compare import compare
 from workflows.map import map_flood
@@ -172,7 +172,7 @@ def honest(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 def found_in(catalog: Catalog) -> dict[str, list[Finding]]:
     """By code, what the doctor says of the job."""
     codes: dict[str, list[Finding]] = {}
-    for finding in check_target(catalog.root / "job.yaml"):
+    for finding in check(catalog.root / "job.yaml"):
         codes.setdefault(finding.code, []).append(finding)
     return codes
 
@@ -190,8 +190,8 @@ def same(one: Map, other: Map) -> bool:
 
 
 def test_the_unbroken_flood_has_no_finding(whole: Path, right: Map) -> None:
-    assert check_target(whole / "job.yaml") == ()
-    assert check_target(whole) == ()
+    assert check(whole / "job.yaml") == ()
+    assert check(whole) == ()
     assert right.flood.sum() > 500
 
 
@@ -528,6 +528,6 @@ def test_plan_and_report_tell_the_findings(catalog: Catalog) -> None:
 def test_an_endpoint_of_ones_own_is_checked_and_the_whole_world_is_not(whole: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text(f"id: own\ntitle: Own\nurl: {whole / 'catalog.json'}\nkind: static\n")
-    assert check_target(own, deep=False) == check_target(whole, deep=False)
+    assert check(own, deep=False) == check(whole, deep=False)
     with pytest.raises(SearchError, match="Check a job with `catalog: planetary-computer`"):
-        check_target("planetary-computer")
+        check("planetary-computer")

@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
@@ -325,6 +327,38 @@ def test_folder_of_a_dead_run_is_taken_over(tmp_path: Path) -> None:
     with alone_in(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dead_run_in_another_container_is_taken_over(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        _, _, boot = next(tmp_path.glob(".being*")).read_text().partition(" ")
+    (tmp_path / ".being-mapped").write_text(f"1@another-container {boot}")
+    with alone_in(tmp_path):
+        pass
+    (tmp_path / ".being-mapped").write_text("1@another-machine of-another-start")
+    with pytest.raises(RunError, match="is being mapped by process 1@another-machine;"), alone_in(tmp_path):
+        pass
+
+
+def test_of_many_that_take_over_from_a_dead_run_one_gets_it(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / ".being-mapped").write_text(f"{gone.pid}@{socket.gethostname()}")
+    held, refused, all_others = list[int](), list[str](), threading.Event()
+
+    def take(number: int) -> None:
+        try:
+            with alone_in(tmp_path):
+                held.append(number)
+                assert all_others.wait(30)
+        except RunError as problem:
+            refused.append(str(problem))
+            if len(refused) == 7:
+                all_others.set()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, range(8)))
+    assert len(held) == 1
 
 
 # ---- export

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from models.contract import Join, Rule
 from pipeline.area import job_area
 from pipeline.errors import JobError
-from pipeline.job import Job, load_job, span, with_choice
+from pipeline.job import Job, load_job, with_choice
 from pipeline.job_methods import DEFAULT_METHODS, Choice
+from pipeline.job_windows import span
 from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
 from workflows.options import JoinName, RuleName

@@ -6,6 +6,7 @@ import csv
 import shutil
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,10 +41,11 @@ from pipeline.science import load_science
 from pipeline.stress import curves, leads, ways_of
 from pipeline.stress_degrade import STRESSES
 from pipeline.stress_site import Site, observed
-from workflows import stress as workflow
 from workflows.cli import app
 from workflows.simulate import job_text, simulate
 from workflows.stress import simulated_site, stress
+
+workflow = import_module("workflows.stress")
 
 SIZE, SEED = 96, 11
 SCIENCE = load_science("2026-11")

@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.doctor.check import check_catalog, check_file
-from catalogs.doctor.findings import SEVERITIES, Finding
+from catalogs.doctor.findings import SEVERITIES, Finding, ordered
 from catalogs.endpoint import is_known
 from catalogs.errors import SearchError, without_secrets
 from catalogs.hrefs import is_web
 from pipeline.examine import examine_scenes
 from pipeline.yaml_lines import read_yaml
-from workflows.plan import finding_record, plan_job
+from workflows.plan import SeriesPlan, finding_record
+from workflows.plan import plan as plan_scenes
 
 Say = Callable[[str], None]
 JOBS = (".yaml", ".yml")
 
 
-def check_target(target: str | Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
+def check(target: str | Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
     """Findings of a job (by its suffix), an item or a catalog (a path or an address), the worst first.
 
     `deep` opens the files. Raises `JobError` or `SearchError` where the target is none of these, or is not there.
@@ -45,13 +46,13 @@ def _is_endpoint(path: Path) -> bool:
 
 
 def check_job(job_file: Path, deep: bool = True, say: Say = lambda _: None) -> tuple[Finding, ...]:
-    """Findings of the scenes that a job would read."""
-    plan = plan_job(job_file)
-    for problem in plan.problems:
+    """Findings of the scenes that a job would read, in all of its windows."""
+    planned = plan_scenes(job_file)
+    plans = list(planned.windows.values()) if isinstance(planned, SeriesPlan) else [planned]
+    for problem in dict.fromkeys(problem for plan in plans for problem in plan.problems):
         say(f"left out: {problem}")
-    if not deep:
-        return plan.findings
-    return examine_scenes(plan, said=say).findings
+    found = [examine_scenes(plan, said=say).findings if deep else plan.findings for plan in plans]
+    return ordered(dict.fromkeys(finding for findings in found for finding in findings))
 
 
 def findings_record(target: str | Path, deep: bool, found: Sequence[Finding]) -> dict[str, Any]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from workflows import cli_datasets, cli_export, cli_look, cli_review
+from workflows import cli_datasets, cli_export, cli_look, cli_review, cli_watch
 from workflows.options import (
     Device,
     JobFile,
@@ -31,6 +27,7 @@ from workflows.options import (
     choice_of,
     named,
 )
+from workflows.progress import progress
 from workflows.train_command import train
 from workflows.verbs import FAULTS, Verbs
 
@@ -52,7 +49,7 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
-for verbs in (cli_datasets, cli_export, cli_look, cli_review):
+for verbs in (cli_datasets, cli_export, cli_look, cli_review, cli_watch):
     verbs.add_commands(app)
 
 
@@ -71,35 +68,15 @@ def _options(
     """Flood maps from C-band radar, L-band radar and optics, fused as evidence."""
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Lines of progress on standard error, each with the seconds since the start; on a terminal with a spinner."""
-    err = Console(stderr=True, highlight=False)
-    start = perf_counter()
-
-    def line(text: str) -> None:
-        err.print(f"{perf_counter() - start:7.1f} s  {text}", markup=False, soft_wrap=True)
-
-    if not err.is_terminal:
-        yield line
-        return
-    with err.status("starting") as status:
-
-        def told(text: str) -> None:
-            line(text)
-            status.update(text.split(":", maxsplit=1)[0])
-
-        yield told
-
-
 @app.command()
 def plan(job: JobFile, json_file: Json = None, join: Joins = None, rule: Rules = None, weights: Weights = None) -> None:
     """Show the units, scenes and sizes of a job, and what is missing; runs nothing."""
     from catalogs.publish import write_json
-    from workflows.plan import plan_job, plan_record
+    from workflows.plan import plan as plan_scenes
+    from workflows.plan import plan_record
     from workflows.tables import console, show_plan
 
-    planned = plan_job(job, choice_of(join, rule, weights))
+    planned = plan_scenes(job, choice_of(join, rule, weights))
     show_plan(planned, console())
     if json_file is not None:
         write_json(json_file, plan_record(planned))
@@ -116,16 +93,24 @@ def map_(
     weights: Weights = None,
 ) -> None:
     """Map a job into a run folder; what is done already is not done again."""
+    from pipeline.job_windows import SERIES
+    from pipeline.series import read_series
     from workflows.account import account_of
     from workflows.compare import compare
     from workflows.map import map_flood
     from workflows.summary import peak_rss_mb, show_run
-    from workflows.tables import console, show_comparison
+    from workflows.tables import console, show_comparison, show_series
 
-    with _progress() as say:
+    with progress() as say:
         choice = choice_of(join, rule, weights)
         mapped = map_flood(job, out, choice=choice, scheduler=scheduler, device=device.value, say=say)
-        areas = compare(out)
+        series = read_series(out / SERIES) if mapped.windows else None
+        areas = None if series else compare(out)
+    if series:
+        show_series(series, console())
+        typer.echo(f"{out}: {len(mapped.windows)} windows, {mapped.units} units, {mapped.skipped} of them done before")
+        return
+    assert areas is not None
     show_comparison(areas, console())
     show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
     typer.echo(f"{out}: {mapped.units} units, {mapped.skipped} of them done before")
@@ -179,7 +164,7 @@ def demo(
     from workflows.summary import show_run
     from workflows.tables import console, show_comparison
 
-    with _progress() as say:
+    with progress() as say:
         choice = choice_of(join, rule, weights)
         summary = run_demo(out, size, seed, choice=choice, device=device.value, say=say)
     show_comparison(summary, console())
@@ -208,7 +193,7 @@ def stress(
     from workflows.stress import stress as run_stress
 
     folders = [*(weights or []), *(more or [])] or [shipped("early")]
-    with _progress() as say:
+    with progress() as say:
         run_stress(folders, out, scenes=scenes, size=size, rules=rule or (), device=device.value, say=say)
     typer.echo(f"{out / 'stress.md'}\n{out / 'stress.png'}")
 
@@ -245,11 +230,12 @@ def check(
     from catalogs.doctor.findings import worst
     from catalogs.errors import without_secrets
     from catalogs.publish import write_json
-    from workflows.check import check_target, findings_record
+    from workflows.check import check as check_all
+    from workflows.check import findings_record
     from workflows.tables import console, show_findings
 
-    with _progress() as say:
-        found = check_target(target, deep, say)
+    with progress() as say:
+        found = check_all(target, deep, say)
     show_findings(found, console())
     typer.echo(
         f"{without_secrets(target)}: "

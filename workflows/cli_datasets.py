@@ -60,21 +60,22 @@ def evaluate(
 ) -> None:
     """Score weights on the chips of a data set: pooled and by chip, calibration, an interval over groups."""
     from catalogs.publish import write_json
-    from workflows.evaluate import answer_for, run_evaluation, shares_of, source_of
+    from workflows.evaluate import evaluate as run_evaluation
     from workflows.tables import console, show_scores
 
-    source = source_of(dataset.value, root, split)
-    answer = answer_for(
-        source,
+    found = run_evaluation(
+        dataset.value,
+        root,
         weights or [],
         None if baseline is None else baseline.value,
+        split=split,
         rule=rule,
-        device=device,
+        without=[sensor.strip().lower() for given in without or [] for sensor in given.split(",")],
         tta=tta,
+        adapt_prior=adapt_prior,
+        device=device,
+        say=lambda line: typer.echo(line, err=True),
     )
-    shares = shares_of(weights or []) if adapt_prior else None
-    hidden = [sensor.strip().lower() for given in without or [] for sensor in given.split(",")]
-    found = run_evaluation(source, answer, hidden, lambda line: typer.echo(line, err=True), shares)
     show_scores(found, console())
     if json_file is not None:
         write_json(json_file, found)

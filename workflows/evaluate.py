@@ -14,7 +14,8 @@ from models.data.sources import ChipSource, FolderSource
 from models.inputs import CONTEXT
 from models.judging.answers import answer_of
 from models.judging.baselines import index_rule, physics_alone
-from models.judging.evaluate import evaluate, group_shifts, scores_of
+from models.judging.evaluate import evaluate as judge
+from models.judging.evaluate import group_shifts, scores_of
 from models.judging.turns import Answer
 from models.output import Float
 from pipeline.errors import DatasetError
@@ -22,6 +23,43 @@ from pipeline.sen1floods11 import ALL, Sen1Floods11Source
 
 CHIPS = "chips"
 """Where `overbank train --dataset simulated` keeps its chips, below the root."""
+
+
+def evaluate(
+    dataset: str,
+    root: Path,
+    weights: Sequence[Path] = (),
+    baseline: str | None = None,
+    *,
+    split: str | None = None,
+    rule: str | None = None,
+    without: Sequence[str] = (),
+    tta: bool = False,
+    adapt_prior: bool = False,
+    device: str = "auto",
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Return the scores of weights, or of a rule that knows none, on the chips of a data set.
+
+    Args:
+        dataset: see `source_of`.
+        root: its folder.
+        weights: checkpoints; several are an ensemble.
+        baseline: "physics", "ndwi" …, in the place of weights.
+        split: part of the data set.
+        rule: how the experts of late fusion are joined.
+        without: sensors to hide.
+        tta: average over eight turns and mirrors of each chip.
+        adapt_prior: move the prior to what the answers of each group speak for.
+        device: where networks run.
+        say: takes a line of progress.
+
+    Raises:
+        DatasetError: nothing is there, or what is asked for does not fit together.
+    """
+    source = source_of(dataset, root, split)
+    answer = answer_for(source, weights, baseline, rule=rule, device=device, tta=tta)
+    return run_evaluation(source, answer, without, say, shares_of(weights) if adapt_prior else None)
 
 
 def source_of(dataset: str, root: Path, split: str | None = None) -> ChipSource:
@@ -106,7 +144,7 @@ def run_evaluation(
     """
     _require_sensors(source, without)
     shifts = None if shares is None else group_shifts(source, answer, shift_from(shares), without)
-    found = evaluate(source, {"answer": answer}, without, say, shifts)["answer"]
+    found = judge(source, {"answer": answer}, without, say, shifts)["answer"]
     if not found.counts.any():
         raise DatasetError(f"No pixel of {len(source)} chips has a known truth: there is nothing to score against.")
     return scores_of(found)

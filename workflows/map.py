@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from itertools import pairwise
@@ -32,7 +33,9 @@ from pipeline.plan import Plan
 from pipeline.prepare import prepare
 from pipeline.run import Setting, unit_fingerprint
 from pipeline.science import Science, load_science
-from workflows.plan import plan_job
+from workflows.map_windows import map_windows
+from workflows.mapped import MapSummary
+from workflows.plan import SeriesPlan, plan
 
 Say = Callable[[str], None]
 PREPARED = "prepared.json"
@@ -48,18 +51,6 @@ class _Findings(Record):
     prepared: Prepared
 
 
-@dataclass
-class MapSummary:
-    """What a run did."""
-
-    run: Path
-    units: int
-    skipped: int
-    """Units that an earlier run of the same job had finished."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """By stage; decode to export are summed over threads."""
-
-
 def map_flood(
     job_file: Path,
     out: Path,
@@ -71,12 +62,33 @@ def map_flood(
 ) -> MapSummary:
     """Plan, prepare and map a job into the folder `out`; units that are done already are left alone.
 
+    A job with several flood windows becomes a run below `out` for each, and `out`/series: what they say together.
     `choice`: what the command line says of networks in place of the job. `say` hears one line for each step.
     Errors of the job are raised before any pixel is read.
     """
+    start = perf_counter()
+    planned = plan(job_file, choice)
+
+    def one(plan: Plan, folder: Path, told: Say, since: float | None = None) -> MapSummary:
+        return map_plan(plan, folder, scheduler=scheduler, device=device, say=told, since=since)
+
+    return map_windows(planned, out, one, say) if isinstance(planned, SeriesPlan) else one(planned, out, say, start)
+
+
+def map_plan(
+    plan: Plan,
+    out: Path,
+    *,
+    scheduler: str | None = None,
+    device: str = "auto",
+    say: Say = lambda _: None,
+    since: float | None = None,
+) -> MapSummary:
+    """Prepare and map a plan into the folder `out`. `since`: when its planning began, to be told how long it took."""
+    # rasterio warps arrays that carry no transform of their own, and hushes its warning only within one thread.
+    warnings.filterwarnings("ignore", "Dataset has no geotransform")
     out = out.resolve()  # workers of a scheduler start elsewhere
-    clock = {"plan": perf_counter()}
-    plan = plan_job(job_file, choice)
+    clock = {"plan": perf_counter() if since is None else since}
     job = plan.job
     science = load_science(job.science)
     networks = networks_of(job)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from catalogs.doctor.findings import Finding
 from catalogs.errors import SearchError
 from catalogs.records import Acquisition, Sensor
-from pipeline.errors import JobError
-from pipeline.job import load_job, with_choice
+from pipeline.errors import JobError, NoSceneError
+from pipeline.job import Job, load_job, with_choice
 from pipeline.job_methods import AS_THE_JOB_SAYS, Choice
 from pipeline.networks import networks_of
 from pipeline.plan import Plan, Unit, area_km2, make_plan
@@ -18,14 +19,40 @@ from pipeline.science import load_science
 from pipeline.yaml_lines import read_yaml
 
 
-def plan_job(job_file: Path, choice: Choice = AS_THE_JOB_SAYS) -> Plan:
-    """The plan of a job file; nothing but headers, catalog and contracts is read.
+@dataclass(frozen=True, eq=False)
+class SeriesPlan:
+    """The plans of a job with several flood windows."""
+
+    job: Job
+    windows: Mapping[str, Plan]
+    """By name, in the order of time."""
+    missing: Mapping[str, str]
+    """By name of a window without a scene: what was looked for."""
+
+
+def plan(job_file: Path, choice: Choice = AS_THE_JOB_SAYS) -> Plan | SeriesPlan:
+    """The plan of a job file, or the plans of its flood windows; nothing but headers, catalog and contracts is read.
 
     `choice`: what the command line says of networks in place of the job.
     JobError names the line and the remedy of a mistake: in the job itself, in a file that it names, or an area and
     dates for which there is no scene.
     """
     job = with_choice(load_job(job_file), choice)
+    return plan_windows(job, job_file) if job.by_window else plan_of(job, job_file)
+
+
+def plan_job(job_file: Path, choice: Choice = AS_THE_JOB_SAYS) -> Plan:
+    """The plan of a job file of one flood window; see `plan`."""
+    planned = plan(job_file, choice)
+    if isinstance(planned, SeriesPlan):
+        line = read_yaml(job_file)[1][("during",)]
+        names = ", ".join(planned.job.by_window)
+        raise JobError(f"{job_file} line {line}: during: has several windows ({names}); expected one here")
+    return planned
+
+
+def plan_of(job: Job, job_file: Path) -> Plan:
+    """The plan of a job of one flood window, its mistakes told by the lines of the file."""
     try:
         load_science(job.science)
         networks_of(job)
@@ -34,17 +61,41 @@ def plan_job(job_file: Path, choice: Choice = AS_THE_JOB_SAYS) -> Plan:
         raise _located(job_file, problem) from problem
 
 
+def plan_windows(job: Job, job_file: Path) -> SeriesPlan:
+    """A plan for each flood window; JobError if none has a scene, or two would map the same instant."""
+    plans: dict[str, Plan] = {}
+    missing: dict[str, str] = {}
+    for name, one in job.by_window.items():
+        try:
+            plans[name] = plan_of(one, job_file)
+        except NoSceneError as problem:
+            missing[name] = str(problem.__cause__)
+    if not plans:
+        raise _located(job_file, NoSceneError(next(iter(missing.values()))))
+    instants: dict[object, str] = {}
+    for name, planned in plans.items():
+        other = instants.setdefault(planned.at, name)
+        if other != name:
+            told = f"windows {other} and {name} both map {planned.at:%Y-%m-%d %H:%M} UTC, their latest pass"
+            raise _located(job_file, JobError(f"during: {told}; give each a pass of its own"))
+    return SeriesPlan(job, plans, missing)
+
+
 def _located(job_file: Path, problem: Exception) -> JobError:
     """The same mistake with the line of the job that it comes from."""
+    kind = NoSceneError if isinstance(problem, NoSceneError) else JobError
     told = str(problem)
     field = "during" if told.startswith("no scene found") else told.replace(" ", ":").split(":", maxsplit=1)[0]
     field = "catalog" if isinstance(problem, SearchError) and field != "area" else field
     line = read_yaml(job_file)[1].get((field,))
-    return JobError(f"{job_file} line {line}: {told}" if line else f"{job_file}: {told}")
+    return kind(f"{job_file} line {line}: {told}" if line else f"{job_file}: {told}")
 
 
-def plan_record(plan: Plan) -> dict[str, Any]:
-    """A plan as JSON values: what `overbank plan --json` writes."""
+def plan_record(plan: Plan | SeriesPlan) -> dict[str, Any]:
+    """A plan as JSON values: what `overbank plan --json` writes; of several windows one below each name."""
+    if isinstance(plan, SeriesPlan):
+        windows = {name: plan_record(one) for name, one in plan.windows.items()}
+        return {"job": plan.job.name, "windows": windows, "missing": dict(plan.missing)}
     return {
         "job": plan.job.name,
         "mapped_instant": plan.at.isoformat(),

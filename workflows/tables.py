@@ -12,7 +12,7 @@ from rich.table import Table
 
 from catalogs.doctor.findings import Finding
 from pipeline.plan import Plan, area_km2
-from workflows.plan import unit_bytes, windowed
+from workflows.plan import SeriesPlan, unit_bytes, windowed
 
 SCORES = {"flood_iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall"}
 UNITS_SHOWN = 20
@@ -43,8 +43,15 @@ def ratio_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def show_plan(plan: Plan, out: Console) -> None:
-    """Job, scenes, units, and what is missing."""
+def show_plan(plan: Plan | SeriesPlan, out: Console) -> None:
+    """Job, scenes, units, and what is missing; of several flood windows one after the other."""
+    if isinstance(plan, SeriesPlan):
+        say(out, f"{plan.job.name}: {len(plan.windows)} flood windows, a map each")
+        for one in plan.windows.values():
+            show_plan(one, out)
+        for name, told in plan.missing.items():
+            say(out, f"{name}: not mapped: {told}")
+        return
     say(
         out, f"{plan.job.name}: {area_km2(plan):.1f} km² in {len(plan.units)} units of {plan.job.resolution:g} m pixels"
     )
@@ -176,3 +183,17 @@ def show_scores(scores: Mapping[str, Any], out: Console) -> None:
     out.print(_table(title, ("score", "value"), rows, words=2))
     interval = scores["interval"]
     say(out, f"the interval holds {interval['level']:.0%} of bootstrap draws of {interval['drawn']}")
+
+
+def show_series(found: Mapping[str, Any], out: Console) -> None:
+    """Extent by date, and the largest extent of all dates together."""
+    rows = [_extent_row(date["name"], date["instant"][:16].replace("T", " "), date) for date in found["dates"]]
+    rows.append(_extent_row("any date", "maximum extent", found["maximum_extent"]))
+    head = ("window", "instant, UTC", f"{found['legend']}, km²", "observed")
+    out.print(_table(f"Extent of {found['legend']} by date", head, rows, words=2))
+    for name, told in found["missing"].items():
+        say(out, f"{name}: not mapped: {told}")
+
+
+def _extent_row(name: str, instant: str, extent: Mapping[str, float]) -> tuple[str, ...]:
+    return name, instant, f"{extent['flooded_km2']:.2f}", f"{extent['observed_share']:.1%}"

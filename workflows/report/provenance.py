@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import PipelineError
 from pipeline.job import Job
+from pipeline.job_windows import windows_of
 from pipeline.networks import networks_of
 from pipeline.run_folder import open_run
 from workflows.account import Account
@@ -37,7 +38,8 @@ def _job_rows(run: Path) -> Iterable[tuple[object, object]]:
         return
     yield "sensors", ", ".join(job.sensors)
     yield "methods", ", ".join(job.maps)
-    yield "flood window", " to ".join(str(day) for day in job.during)
+    for told, window in windows_of(job.during):
+        yield told.replace("during", "flood window"), " to ".join(str(day) for day in window)
     if job.before is not None:
         yield "before", " to ".join(str(day) for day in job.before)
     yield "pixel", f"{job.resolution:g} m"
