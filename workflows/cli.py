@@ -14,22 +14,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from workflows import cli_compare
 from workflows.cli_datasets import add_commands
 from workflows.options import (
     Device,
     JobFile,
     Joins,
-    JoinsShown,
     Json,
     On,
     Out,
     Rules,
-    RulesShown,
     Seed,
     Size,
     Weights,
     choice_of,
-    named,
 )
 from workflows.train_command import train
 from workflows.verbs import FAULTS, Verbs
@@ -53,6 +51,7 @@ app = typer.Typer(
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
 add_commands(app)
+cli_compare.add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -128,21 +127,6 @@ def map_(
     show_comparison(areas, console())
     show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
     typer.echo(f"{out}: {mapped.units} units, {mapped.skipped} of them done before")
-
-
-@app.command()
-def compare(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of `overbank map`.")],
-    reference: Annotated[Path | None, typer.Option(help="Raster: 0 dry, 1 flood, 2 flooded plants, 3 water.")] = None,
-    json_file: Json = None,
-    join: JoinsShown = None,
-    rule: RulesShown = None,
-) -> None:
-    """Compare the methods of a run with each other and with a reference."""
-    from workflows.compare import compare as compare_run
-    from workflows.tables import console, show_comparison
-
-    show_comparison(compare_run(run, reference, json_file, named(join), named(rule)), console())
 
 
 @app.command()
