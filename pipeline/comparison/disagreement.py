@@ -11,23 +11,20 @@ import numpy as np
 import pandas
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import rasterize
-from scipy.ndimage import binary_dilation, label
+from scipy.ndimage import label
 
-from pipeline.classify import DRY, FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE, REFERENCE_WATER
-from pipeline.comparison.reasons import Witnesses, pixel_reasons, reason_names
+from pipeline.classify import DRY, NOT_OBSERVABLE, OUTSIDE, REFERENCE_WATER
+from pipeline.comparison.polygon_sums import ONLY_FIRST, ONLY_SECOND, PolygonSums, add_unit, flood_of
+from pipeline.comparison.reasons import reason_names
 from pipeline.comparison.strata import exclusion_sensors
 from pipeline.errors import RunError
-from pipeline.layers import KINDS
 from pipeline.run_folder import RunFolder, UnitFolder
 from pipeline.vectors import CODE, LONGITUDE_LATITUDE, polygons_of
 
 Codes = NDArray[np.uint8]
-Table = NDArray[np.int64]
 
 LEAST_KM2 = 0.01
 """A hectare, 100 pixels of 10 m [M]: what is smaller is speckle, or a shore a pixel apart; its area is told."""
-ONLY_FIRST, ONLY_SECOND = 1, 2
 OTHER_SAYS = {DRY: "dry", REFERENCE_WATER: "reference_water", NOT_OBSERVABLE: "not_observable"}
 COLUMNS = (
     "rank", "area_km2", "only_in", "not_in", "other_says", "reason", "reason_share", "mean_probability_only_in",
@@ -108,9 +105,8 @@ def sides(unit: UnitFolder, between: tuple[str, str]) -> Codes:
     for window in unit.windows():
         first, second = (unit.read(f"methods/{name}", window)[0] for name in between)
         inside = (first != OUTSIDE) & (second != OUTSIDE)
-        a, b = _flood(first), _flood(second)
-        rows, columns = window.toslices()
-        found[rows, columns] = np.where(inside, a & ~b, False) * ONLY_FIRST + np.where(inside, b & ~a, 0) * ONLY_SECOND
+        a, b = flood_of(first), flood_of(second)
+        found[window.toslices()] = np.select([inside & a & ~b, inside & b & ~a], [ONLY_FIRST, ONLY_SECOND], 0)
     return found
 
 
@@ -127,10 +123,6 @@ def without_small(codes: Codes, least: int) -> Codes:
     return kept
 
 
-def _flood(codes: Codes) -> NDArray[np.bool_]:
-    return np.asarray((codes == OPEN_WATER) | (codes == FLOODED_VEGETATION))
-
-
 def _of_zone(
     run: RunFolder, between: tuple[str, str], least_km2: float, names: tuple[str, ...]
 ) -> tuple[geopandas.GeoDataFrame, NDArray[np.float64], NDArray[np.float64]]:
@@ -144,95 +136,10 @@ def _of_zone(
 
     frame = polygons_of(run, codes_of, (ONLY_FIRST, ONLY_SECOND))
     frame = frame[frame["area_km2"] >= least_km2 * (1 - 1e-9)].reset_index(drop=True)
-    counted = _Counted(len(frame), names)
+    sums = PolygonSums(len(frame), names)
     for unit in run.units:
-        _count_unit(unit, between, frame, counted)
-    return _described(frame, between, counted), only, counted.km2
-
-
-class _Counted:
-    """Sums over the pixels of each of n polygons."""
-
-    def __init__(self, polygons: int, names: tuple[str, ...]) -> None:
-        self.names = names
-        self.reasons: Table = np.zeros((polygons, len(names)), dtype=np.int64)
-        self.other: Table = np.zeros((polygons, 256), dtype=np.int64)
-        self.percent = np.zeros((2, polygons))
-        self.percents: Table = np.zeros((2, polygons), dtype=np.int64)
-        self.km2 = np.zeros(len(names))
-
-
-def _count_unit(unit: UnitFolder, between: tuple[str, str], frame: geopandas.GeoDataFrame, counted: _Counted) -> None:
-    near = np.sort(frame.sindex.query(unit.box.extent.geom, predicate="intersects"))
-    if not near.size:
-        return
-    shapes = zip(frame.geometry.iloc[near], (near + 1).tolist(), strict=True)
-    place = {"out_shape": unit.box.shape.yx, "transform": unit.box.affine}
-    numbers = rasterize(shapes, **place, fill=0, dtype="int32")
-    edge = _edge(unit, between)
-    side = frame[CODE].to_numpy()
-    for window in unit.windows():
-        here = numbers[window.toslices()]
-        rows, columns = np.nonzero(here)
-        if rows.size:
-            pixels = (rows, columns)
-            which = here[pixels] - 1
-            _count_pixels(unit, between, window, pixels, which, side[which], edge[window.toslices()][pixels], counted)
-
-
-def _edge(unit: UnitFolder, between: tuple[str, str]) -> NDArray[np.bool_]:
-    """(y, x) pixels beside one that is flood in both maps; what lies beyond the unit is not looked at."""
-    both = np.zeros(unit.box.shape.yx, dtype=np.bool_)
-    for window in unit.windows():
-        both[window.toslices()] = np.logical_and(*(_flood(unit.read(f"methods/{name}", window)[0]) for name in between))
-    return np.asarray(binary_dilation(both))
-
-
-def _count_pixels(
-    unit: UnitFolder,
-    between: tuple[str, str],
-    window: Any,
-    pixels: tuple[NDArray[np.int64], NDArray[np.int64]],
-    which: NDArray[np.int64],
-    side: NDArray[np.int64],
-    edge: NDArray[np.bool_],
-    counted: _Counted,
-) -> None:
-    """Add the pixels (n,) of a window, each in polygon `which`."""
-    codes = [unit.read(f"methods/{name}", window)[0][pixels] for name in between]
-    witnesses = witnesses_of(unit, window, pixels)
-    for number in (ONLY_FIRST, ONLY_SECOND):
-        mine = side == number
-        if not mine.any():
-            continue
-        said, other, name = codes[number - 1][mine], codes[2 - number][mine], between[2 - number]
-        part = Witnesses(witnesses.sensors, witnesses.exclusion[:, mine], witnesses.evidence[..., mine])
-        local = reason_names(part.sensors)
-        to_run = np.array([counted.names.index(one) for one in local])
-        reasons = to_run[pixel_reasons(said, other, name, edge[mine], part)]
-        np.add.at(counted.reasons, (which[mine], reasons), 1)
-        np.add.at(counted.other, (which[mine], other), 1)
-        counted.km2 += np.bincount(reasons, minlength=len(counted.names)) * unit.pixel_km2
-    for row, name in enumerate(between):
-        if unit.has(f"probability/{name}"):
-            percent = unit.read(f"probability/{name}", window)[0][pixels]
-            seen = percent <= 100
-            np.add.at(counted.percent[row], which[seen], percent[seen])
-            np.add.at(counted.percents[row], which[seen], 1)
-
-
-def witnesses_of(unit: UnitFolder, window: Any, pixels: Any) -> Witnesses:
-    """What the sensors say of some pixels of a window; no sensor where the unit lacks the layers."""
-    if not unit.has("exclusion") or not unit.has("evidence"):
-        number = len(pixels[0])
-        return Witnesses((), np.zeros((0, number), dtype=np.uint16), np.zeros((0, 2, number), dtype=np.float32))
-    kind = KINDS["evidence"]
-    stored = unit.read("evidence", window)[:, pixels[0], pixels[1]]
-    nats = np.where(stored == kind.nodata, np.nan, stored * kind.scale).astype(np.float32)
-    sensors = exclusion_sensors(unit)
-    return Witnesses(
-        sensors, unit.read("exclusion", window)[:, pixels[0], pixels[1]], nats.reshape(len(sensors), 2, -1)
-    )
+        add_unit(unit, between, frame, sums)
+    return _described(frame, between, sums), only, sums.reason_km2
 
 
 def _sensors(run: RunFolder) -> tuple[str, ...]:
@@ -240,14 +147,14 @@ def _sensors(run: RunFolder) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for unit in run.units if unit.has("exclusion") for name in exclusion_sensors(unit)))
 
 
-def _described(frame: geopandas.GeoDataFrame, between: tuple[str, str], counted: _Counted) -> geopandas.GeoDataFrame:
+def _described(frame: geopandas.GeoDataFrame, between: tuple[str, str], sums: PolygonSums) -> geopandas.GeoDataFrame:
     """The polygons of a grid with `COLUMNS`, not ranked yet."""
     first = frame[CODE].to_numpy() == ONLY_FIRST
-    best = counted.reasons.argmax(axis=1) if len(frame) else np.zeros(0, dtype=np.int64)
-    total = np.maximum(counted.reasons.sum(axis=1), 1)
-    share = np.take_along_axis(counted.reasons, best[:, None], axis=1)[:, 0] / total
+    best = sums.reasons.argmax(axis=1) if len(frame) else np.zeros(0, dtype=np.int64)
+    total = np.maximum(sums.reasons.sum(axis=1), 1)
+    share = np.take_along_axis(sums.reasons, best[:, None], axis=1)[:, 0] / total
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = counted.percent / counted.percents / 100.0
+        means = sums.percent / sums.percents / 100.0
     points = geopandas.GeoSeries(shapely.point_on_surface(frame.geometry.values), crs=frame.crs).to_crs(
         LONGITUDE_LATITUDE
     )
@@ -256,8 +163,8 @@ def _described(frame: geopandas.GeoDataFrame, between: tuple[str, str], counted:
         "area_km2": frame["area_km2"].to_numpy(),
         "only_in": np.where(first, *between),
         "not_in": np.where(first, *between[::-1]),
-        "other_says": [OTHER_SAYS.get(int(code), "") for code in counted.other.argmax(axis=1)],
-        "reason": [counted.names[index] for index in best],
+        "other_says": [OTHER_SAYS.get(int(code), "") for code in sums.other.argmax(axis=1)],
+        "reason": [sums.names[index] for index in best],
         "reason_share": share,
         "mean_probability_only_in": np.where(first, *means),
         "mean_probability_not_in": np.where(first, *means[::-1]),

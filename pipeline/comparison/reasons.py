@@ -62,6 +62,10 @@ class Witnesses:
         bits = self.exclusion if of is None else self.exclusion[of]
         return np.asarray(((bits & np.uint16(reason)) != 0).any(axis=0))
 
+    def at(self, some: Mask) -> Witnesses:
+        """The same of some of the pixels (n,)."""
+        return Witnesses(self.sensors, self.exclusion[:, some], self.evidence[..., some])
+
 
 def reason_names(sensors: Sequence[str]) -> tuple[str, ...]:
     """What the codes of `pixel_reasons` mean: the reasons, then one for each sensor."""
