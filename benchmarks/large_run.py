@@ -37,7 +37,7 @@ from pipeline.layers import KINDS, Layer, layer
 SENSORS = ("sentinel-1", "alos-2", "sentinel-2")
 RULES, NETWORKS = ("ndwi", "radar_threshold"), ("physics", "early", "intermediate", "late")
 COARSE = 32
-"""Pixels between the values of a smooth field: rivers and lakes of some hundred metres to kilometres."""
+"""Pixels between the values of a smooth field: lakes of some hundred metres to kilometres. Less makes them smaller."""
 CRS, WEST, NORTH, PIXEL = "EPSG:32633", 300_000.0, 5_500_000.0, 10.0
 CLOUD = np.uint16(Reason.CLOUD)
 SWATH = np.uint16(Reason.OUTSIDE_SWATH)
@@ -45,13 +45,13 @@ Array = NDArray[np.float32]
 Layers = dict[str, Layer]
 
 
-def make_run(folder: Path, side: int, unit: int = 4096, seed: int = 1) -> Path:
+def make_run(folder: Path, side: int, unit: int = 4096, seed: int = 1, coarse: int = COARSE) -> Path:
     """A finished run of `side` pixels a side in units of `unit`, and `truth.tif` beside it; the run's folder.
 
     All layers of a run with three sensors and six maps, as COGs. Fields are smooth over the whole run, so that floods
     go on across seams.
     """
-    fields = _Fields(side, seed)
+    fields = _Fields(side, seed, coarse)
     run = folder / "run"
     for row in range(0, side, unit):
         for column in range(0, side, unit):
@@ -63,17 +63,17 @@ def make_run(folder: Path, side: int, unit: int = 4096, seed: int = 1) -> Path:
 class _Fields:
     """Smooth fields over the whole run, coarse: wetness, clouds, plants."""
 
-    def __init__(self, side: int, seed: int) -> None:
+    def __init__(self, side: int, seed: int, coarse: int) -> None:
         generator = np.random.default_rng(seed)
-        cells = side // COARSE + 2
+        self.coarse, cells = coarse, side // coarse + 2
         self.wet, self.cloud, self.plants = (
             _standard(gaussian_filter(generator.standard_normal((cells, cells)), width)) for width in (2.0, 8.0, 3.0)
         )
 
     def on(self, name: str, row: int, column: int, rows: int, columns: int) -> Array:
         """A field on a window, interpolated linearly."""
-        down = (row + np.arange(rows)) / COARSE
-        across = (column + np.arange(columns)) / COARSE
+        down = (row + np.arange(rows)) / self.coarse
+        across = (column + np.arange(columns)) / self.coarse
         grid = np.meshgrid(down, across, indexing="ij")
         return np.asarray(map_coordinates(getattr(self, name), grid, order=1), dtype=np.float32)
 

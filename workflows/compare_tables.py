@@ -57,9 +57,10 @@ def _show_parts(stratum: str, parts: Mapping[str, Any], found: Mapping[str, Any]
     rows = []
     for part, by_method in parts.items():
         cells = [(_iou if scored else _area)(by_method[name]) if name in by_method else "–" for name in methods]
-        rows.append((part, *cells))
+        size = max(one["inside_km2"] for one in by_method.values())
+        rows.append((part, f"{size:.2f}", *cells))
     what = "IoU of flood" if scored else "area in km²"
-    out.print(table(f"By {stratum}: {what}", (stratum, *methods), rows))
+    out.print(table(f"By {stratum}: {what}", (stratum, "part, km²", *methods), rows))
 
 
 def _show_disagreement(found: Mapping[str, Any], out: Console) -> None:

@@ -6,6 +6,7 @@ import json
 
 from pydantic import ValidationError
 
+from catalogs.errors import CatalogError
 from catalogs.records import Acquisition
 from pipeline.area import job_area
 from pipeline.errors import PipelineError, RunError
@@ -32,7 +33,7 @@ def ground_of_run(run: RunFolder) -> Ground:
     job = job_of_run(run)
     try:
         return resolve_ground(job.model_copy(update={"drainage": None, "reference_water": None}), job_area(job))[0]
-    except PipelineError as problem:
+    except (CatalogError, PipelineError) as problem:
         raise RunError(f"{run.path}: what it was mapped with is no longer to be found: {problem}") from None
 
 
@@ -41,5 +42,5 @@ def scenes_of_run(run: RunFolder) -> tuple[Acquisition, ...]:
     job = job_of_run(run)
     try:
         return make_plan(job).during
-    except PipelineError as problem:
+    except (CatalogError, PipelineError) as problem:
         raise RunError(f"{run.path}: its scenes are no longer to be found: {problem}") from None

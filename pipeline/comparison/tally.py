@@ -43,6 +43,7 @@ class Tally:
     flood_pixels: int = 0
     observed_pixels: int = 0
     inside_pixels: int = 0
+    inside_km2: float = 0.0
     area_km2: float = 0.0
     true_area_km2: float = 0.0
     against: Confusion = field(default_factory=Confusion)
@@ -64,7 +65,9 @@ class Tally:
         flooded = pixels(found.flood, part)
         self.flood_pixels += flooded
         self.observed_pixels += pixels(found.observed, part)
-        self.inside_pixels += pixels(found.inside, part)
+        inside = pixels(found.inside, part)
+        self.inside_pixels += inside
+        self.inside_km2 += inside * pixel_km2
         self.area_km2 += flooded * pixel_km2
         if delivered is not None:
             both = found.observed & delivered.observed & part
@@ -91,8 +94,9 @@ class Tally:
         return told | scores_of(self.against) | {"confusion": counts_of(self.against)} | more
 
     def part_summary(self, has_reference: bool) -> dict[str, Any]:
-        """The same of a part of a run, with the agreement with the delivered map."""
-        return self.summary(has_reference) | {"agreement_with_delivered": self.beside_delivered.agreement}
+        """The same of a part of a run, with its size and the agreement with the delivered map."""
+        beside = {"inside_km2": round(self.inside_km2, 4), "agreement_with_delivered": self.beside_delivered.agreement}
+        return self.summary(has_reference) | beside
 
 
 def scores_of(found: Confusion) -> dict[str, float | None]:
