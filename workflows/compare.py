@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,3 @@ def write_polygons(path: Path, polygons: geopandas.GeoDataFrame) -> None:
         written = Path(draft) / path.name
         polygons.to_file(written, driver="GPKG", layer=path.stem, geometry_type="Polygon")
         os.replace(written, path)
-
-
-def methods_of(found: Mapping[str, Any]) -> list[str]:
-    """The maps of one record, or of all records of several runs, in the order in which they come."""
-    return list(dict.fromkeys(name for one in found.get("runs", [found]) for name in one["methods"]))
