@@ -1,4 +1,4 @@
-"""A run's methods against each other and against a reference, unit by unit."""
+"""A run's methods against each other and against a reference, window by window."""
 
 from __future__ import annotations
 
@@ -10,180 +10,202 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
+from rasterio.windows import Window
 
-from catalogs.errors import ReadError
-from catalogs.records import RasterLayer
-from pipeline.align import align
-from pipeline.classify import FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE, REFERENCE_WATER
-from pipeline.errors import PipelineError, ReferenceFileError, RunError
-from pipeline.ledger import read_item
+from pipeline.comparison.packed import Packed, pack, packed_confusion
+from pipeline.comparison.reference import Reference, open_reference
+from pipeline.comparison.reliability import PercentCount
+from pipeline.comparison.strata import UNKNOWN, Stratum, strata_of
+from pipeline.comparison.tally import MapBits, Tally, map_bits
+from pipeline.errors import ReferenceFileError, RunError
 from pipeline.plausibility import Sums, add_sums, plausibility_scores
-from pipeline.read import read_window
-from pipeline.run_folder import finished_units
-from pipeline.scores import Confusion, confusion
+from pipeline.run_folder import RunFolder, UnitFolder, open_run
+from pipeline.scores import Confusion
 
 Mask = NDArray[np.bool_]
-Codes = NDArray[np.uint8]
+Truth = tuple[Mask, Mask]
+"""Flood and where it is known, (y, x)."""
 
 
 @dataclass(eq=False)
-class Tally:
-    """Counts of one method over all units so far."""
+class Counts:
+    """All that is counted of a run: small, however large the run."""
 
-    flood_pixels: int = 0
-    observed_pixels: int = 0
-    inside_pixels: int = 0
-    area_km2: float = 0.0
-    true_area_km2: float = 0.0
-    against: Confusion = field(default_factory=Confusion)
-    """Every pixel of the reference: what the method could not observe counts as "not flood"."""
-    against_observed: Confusion = field(default_factory=Confusion)
-    """Only the pixels that the method observed."""
+    tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    pairs: dict[tuple[str, str], Confusion] = field(default_factory=lambda: defaultdict(Confusion))
+    reliability: dict[str, PercentCount] = field(default_factory=lambda: defaultdict(PercentCount))
+    parts: dict[str, dict[int, dict[str, Tally]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(Tally)))
+    )
+    """By stratum, code and map."""
+    votes_km2: dict[int, float] = field(default_factory=lambda: defaultdict(float))
+    """By number of maps that say flood."""
 
 
-def compare_run(run: Path, reference: Path | None, only: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
-    """Areas, agreement between methods, and with a reference IoU, F1, precision, recall.
+def compare_run(
+    run: Path,
+    reference: Path | None,
+    only: Mapping[str, Sequence[str]] | None = None,
+    *,
+    extent: Path | None = None,
+    by: Collection[str] = (),
+    land_cover: Path | None = None,
+) -> dict[str, Any]:
+    """Areas, agreement between methods, and with a reference the scores and the calibration of probabilities.
 
     Where the job gave elevation also how plausible the water lies on it, by method (`plausibility_scores`).
 
-    `reference`: a raster of any CRS with 1 (or 2, flooded vegetation) flood, 3 permanent water, 0 dry; everything else
-    is "not in the reference". In a run without a before date or reference water, all water counts.
+    `reference`, `extent`: see `open_reference`. In a run without a before date or reference water, all water counts.
     `only`: by method ("late"), of its maps those of these options ("mean"); none named leaves all.
-    RunError if the folder holds no finished unit, or no such map.
+    `by`: strata whose parts are counted on their own, see `strata_of`; `land_cover`: a raster in place of the run's.
+    RunError if the folder holds no finished unit, or no such map; ReferenceFileError if the reference is of no use.
     """
-    folders = finished_units(run)
-    names = _chosen(run, folders, only or {})
-    tallies: dict[str, Tally] = defaultdict(Tally)
-    pairs: dict[tuple[str, str], Confusion] = defaultdict(Confusion)
-    plausible: dict[str, Sums] = defaultdict(dict)
-    legends, delivered = set(), ""
-    for folder in folders:
-        item = read_item(folder)
-        assert item is not None
-        legends.add(item["properties"]["overbank:legend"])
-        delivered = item["properties"].get("overbank:delivered", "")
-        _add_unit(folder, names, item["properties"]["overbank:legend"], reference, tallies, pairs)
-        for name, sums in item["properties"].get("overbank:plausibility", {}).items():
-            if name in names:
-                plausible[name] = add_sums(plausible[name], sums)
-    if reference is not None and not any(_total(tally.against) for tally in tallies.values()):
-        raise ReferenceFileError(
-            f"{reference}: covers no pixel of the run; check its coordinates and its values 0 to 3"
-        )
+    folder = open_run(run)
+    names = chosen_maps(folder, only or {})
+    truth = None if reference is None else open_reference(reference, extent)
+    strata = strata_of(folder, by, land_cover)
+    counts, plausible = Counts(), _plausible(folder, names)
+    for unit in folder.units:
+        maps = [name for name in unit.methods if name in names]
+        for window in unit.windows():
+            _add_window(unit, window, maps, truth, strata, counts)
+    if truth is not None:
+        _check_reference(truth, reference, counts)
     return {
-        "legend": "water" if "water" in legends else "flood",
-        "units": len(folders),
-        "delivered": delivered,
-        "reference": None if reference is None else reference.name,
-        "methods": {name: _summary(tally, reference is not None) for name, tally in tallies.items()},
-        "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in pairs.items()},
+        "legend": folder.legend,
+        "units": len(folder.units),
+        "at": folder.at.isoformat(),
+        "delivered": folder.delivered,
+        "reference": None if truth is None else truth.name,
+        "reference_extent": None if truth is None else truth.extent,
+        "methods": _methods(folder, counts, truth is not None),
+        "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in counts.pairs.items()},
+        "votes": [{"maps": number, "area_km2": round(area, 4)} for number, area in sorted(counts.votes_km2.items())],
+        "by": _by(counts, strata, truth is not None),
         "plausibility": {name: plausibility_scores(sums) for name, sums in plausible.items()},
     }
 
 
-def _chosen(run: Path, folders: Sequence[Path], only: Mapping[str, Sequence[str]]) -> set[str]:
+def areas_with_intervals(run: RunFolder, methods: Collection[str]) -> dict[str, tuple[float, float]]:
+    """The 95 % interval of a method's area in km², by method; methods whose interval is not known are left out."""
+    return {}
+
+
+def chosen_maps(run: RunFolder, only: Mapping[str, Sequence[str]]) -> set[str]:
     """The maps of a run that are compared."""
-    there = {path.stem for folder in folders for path in (folder / "methods").glob("*.tif")}
+    there = set(run.methods)
     for method, options in only.items():
         asked = {f"{method}-{option}" for option in options}
         if asked - there:
             missing, held = (", ".join(sorted(names)) for names in (asked - there, there))
-            raise RunError(f"{run}: holds no map {missing}; it holds {held}. Map it first, or ask for one of these")
+            raise RunError(
+                f"{run.path}: holds no map {missing}; it holds {held}. Map it first, or ask for one of these"
+            )
         if asked:
             there = {name for name in there if name.partition("-")[0] != method} | asked
     return there
 
 
-def _add_unit(
-    folder: Path,
-    names: Collection[str],
-    legend: str,
-    reference: Path | None,
-    tallies: dict[str, Tally],
-    pairs: dict[tuple[str, str], Confusion],
+def _plausible(run: RunFolder, names: Collection[str]) -> dict[str, Sums]:
+    found: dict[str, Sums] = defaultdict(dict)
+    for unit in run.units:
+        for name, sums in unit.facts.get("overbank:plausibility", {}).items():
+            if name in names:
+                found[name] = add_sums(found[name], sums)
+    return found
+
+
+def _add_window(
+    unit: UnitFolder,
+    window: Window,
+    names: Sequence[str],
+    reference: Reference | None,
+    strata: Mapping[str, Stratum],
+    counts: Counts,
 ) -> None:
-    paths = sorted(path for path in (folder / "methods").glob("*.tif") if path.stem in names)
-    classes = {path.stem: _read(path) for path in paths}
-    flood = {name: np.isin(codes, (OPEN_WATER, FLOODED_VEGETATION)) for name, (codes, _) in classes.items()}
-    observed = {name: ~np.isin(codes, (NOT_OBSERVABLE, OUTSIDE)) for name, (codes, _) in classes.items()}
-    box = next(iter(classes.values()))[1]
-    truth = None if reference is None else read_reference(reference, box, legend)
-    for name, (codes, _) in classes.items():
-        pixel_km2 = abs(box.affine.a * box.affine.e) / 1e6
-        tally = tallies[name]
-        tally.flood_pixels += int(flood[name].sum())
-        tally.observed_pixels += int(observed[name].sum())
-        tally.inside_pixels += int((codes != OUTSIDE).sum())
-        tally.area_km2 += float(flood[name].sum() * pixel_km2)
-        if truth is not None:
-            true, known = truth
-            mapped = flood[name] | ((codes == REFERENCE_WATER) & (legend == "water"))
-            within = known & (codes != OUTSIDE)
-            tally.true_area_km2 += float((true & within).sum() * pixel_km2)
-            tally.against += confusion(mapped, true, within)
-            tally.against_observed += confusion(mapped, true, within & observed[name])
-    for first, second in combinations(sorted(classes), 2):
-        both = observed[first] & observed[second]
-        pairs[first, second] += confusion(flood[first], flood[second], both)
+    """Count one window of all maps of a unit."""
+    maps = {name: map_bits(unit.read(f"methods/{name}", window)[0], unit.legend) for name in names}
+    truth = None if reference is None else reference.on(unit.box_of(window), unit.legend)
+    packed = None if truth is None else (pack(truth[0]), pack(truth[1]))
+    _add_maps(unit, maps, packed, _everywhere(window), counts.tallies)
+    for first, second in combinations(sorted(maps), 2):
+        a, b = maps[first], maps[second]
+        counts.pairs[first, second] += packed_confusion(a.flood, b.flood, a.observed & b.observed)
+    _add_votes(unit, maps, window, counts)
+    if truth is not None:
+        _add_percents(unit, window, names, truth, counts)
+    for stratum, parted in strata.items():
+        codes = parted.codes(unit, window)
+        for code in np.unique(codes):
+            _add_maps(unit, maps, packed, pack(codes == code), counts.parts[stratum][int(code)])
 
 
-def _read(path: Path) -> tuple[Codes, GeoBox]:
-    with rasterio.open(path, driver="GTiff") as source:
-        return source.read(1), GeoBox((source.height, source.width), source.transform, source.crs)
+def _everywhere(window: Window) -> Packed:
+    return pack(np.ones((int(window.height), int(window.width)), dtype=np.bool_))
 
 
-def read_reference(path: Path, box: GeoBox, legend: str) -> tuple[Mask, Mask]:
-    """Truth and where it is known, (y, x) on a box; nearest value, so a reference keeps its own borders."""
-    if not path.is_file():
-        raise ReferenceFileError(f"{path}: is not there; give a raster of classes")
-    try:
-        values = align(read_window(RasterLayer(href=str(path.absolute())), box), box, "mask")
-    except (ReadError, PipelineError) as problem:
+def _add_maps(
+    unit: UnitFolder,
+    maps: Mapping[str, MapBits],
+    truth: tuple[Packed, Packed] | None,
+    part: Packed,
+    tallies: dict[str, Tally],
+) -> None:
+    for name, found in maps.items():
+        tallies[name].add(found, maps.get(unit.delivered), truth, unit.pixel_km2, part)
+
+
+def _add_votes(unit: UnitFolder, maps: Mapping[str, MapBits], window: Window, counts: Counts) -> None:
+    size = int(window.height) * int(window.width)
+    said = np.zeros(size, dtype=np.uint8)
+    for found in maps.values():
+        said += np.unpackbits(found.flood.view(np.uint8), count=size)
+    for number, pixels in enumerate(np.bincount(said)[1:], start=1):
+        counts.votes_km2[number] += float(pixels) * unit.pixel_km2
+
+
+def _add_percents(unit: UnitFolder, window: Window, names: Sequence[str], truth: Truth, counts: Counts) -> None:
+    for name in names:
+        if unit.has(f"probability/{name}"):
+            counts.reliability[name].add(unit.read(f"probability/{name}", window)[0], *truth)
+
+
+def _check_reference(reference: Reference, path: Path | None, counts: Counts) -> None:
+    reference.check()
+    if not any(tally.against.total for tally in counts.tallies.values()):
         raise ReferenceFileError(
-            f"{path}: is not a raster that can be read ({problem}); give a GeoTIFF of classes"
-        ) from None
-    strange = np.unique(values[np.isfinite(values) & ~np.isin(values, (-1, 0, 1, 2, 3, 4))])
-    if strange.size and not np.isin(values, (1, 2, 3)).any() and (values == 0).any():
-        raise ReferenceFileError(f"{path}: holds 0 and {strange[:5].tolist()}; write flood as 1")
-    known = np.isin(values, (0, OPEN_WATER, FLOODED_VEGETATION, REFERENCE_WATER))
-    wet = (OPEN_WATER, FLOODED_VEGETATION) + ((REFERENCE_WATER,) if legend == "water" else ())
-    return np.isin(values, wet), known
+            f"{path}: covers no pixel of the run ({reference.extent}); check its coordinates, and the values 0 to 3 of "
+            "a raster"
+        )
 
 
-def _total(found: Confusion) -> int:
-    return found.hit + found.false_alarm + found.miss + found.correct_dry
+def _methods(run: RunFolder, counts: Counts, has_reference: bool) -> dict[str, Any]:
+    found = {name: tally.summary(has_reference) for name, tally in counts.tallies.items()}
+    for name, count in counts.reliability.items():
+        calibration = count.summary()
+        if calibration is not None:
+            found[name]["calibration"] = calibration
+    for name, interval in areas_with_intervals(run, list(found)).items():
+        found[name]["area_interval_km2"] = list(interval)
+    return found
 
 
-def _summary(tally: Tally, has_reference: bool) -> dict[str, Any]:
-    inside = max(tally.inside_pixels, 1)
-    summary: dict[str, Any] = {
-        "area_km2": round(tally.area_km2, 4),
-        "flood_share": tally.flood_pixels / inside,
-        "observed_share": tally.observed_pixels / inside,
-    }
-    if not has_reference:
-        return summary
-    return (
-        summary
-        | _scores(tally.against)
-        | {
-            "true_area_km2": round(tally.true_area_km2, 4),
-            "where_observed": _scores(tally.against_observed),
+def _by(counts: Counts, strata: Mapping[str, Stratum], has_reference: bool) -> dict[str, Any]:
+    return {
+        name: {
+            parted.named(code): {method: tally.part_summary(has_reference) for method, tally in tallies.items()}
+            for code, tallies in sorted(counts.parts[name].items(), key=lambda part: (part[0] == UNKNOWN, part[0]))
+            if any(tally.inside_pixels for tally in tallies.values())
         }
-    )
-
-
-def _scores(found: Confusion) -> dict[str, float | None]:
-    return {name: getattr(found, name) for name in ("flood_iou", "f1", "precision", "recall")}
+        for name, parted in strata.items()
+    }
 
 
 def _pair(found: Confusion) -> dict[str, float | int | None]:
     """How two methods agree where both observed; neither is the truth."""
     return {
-        "pixels": _total(found),
+        "pixels": found.total,
         "agreement": found.agreement,
         "flood_iou": found.flood_iou,
         "only_first": found.false_alarm,

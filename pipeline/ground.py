@@ -162,7 +162,7 @@ def terrain_on(ground: Ground, box: GeoBox) -> Array:
     """(2, y, x) on a box: metres above drainage and degrees of slope, NaN where not known."""
     unknown = np.full(box.shape.yx, np.nan, dtype=np.float32)
     height = elevation_on(_own_zone_first(ground.drainage, box), box) if ground.drainage else unknown
-    return np.stack([height, _slope_on(ground.elevation_rasters, box) if ground.elevation else unknown])
+    return np.stack([height, slope_on(ground.elevation_rasters, box) if ground.elevation else unknown])
 
 
 def prior_over(terrain: Array, belief: Belief, drainage: Drainage, cover: Codes | None = None) -> Array:
@@ -188,7 +188,7 @@ def _own_zone_first(tiles: Sequence[Ancillary], box: GeoBox) -> list[RasterLayer
     return [tile.raster for tile in sorted(tiles, key=lambda tile: not tile.id.startswith(zone))]
 
 
-def _slope_on(elevation: Sequence[RasterLayer], box: GeoBox) -> Array:
+def slope_on(elevation: Sequence[RasterLayer], box: GeoBox) -> Array:
     """(y, x) slope in degrees, NaN where it is not known."""
     pixel = box.resolution.map(abs)
     wide = slope_degrees(elevation_on(elevation, box.pad(1)), (pixel.y, pixel.x))  # so no unit has a rim of its own

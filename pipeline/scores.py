@@ -49,10 +49,35 @@ class Confusion:
         return _ratio(self.hit, self.hit + self.miss)
 
     @property
+    def total(self) -> int:
+        """All pixels that were compared."""
+        return self.hit + self.false_alarm + self.miss + self.correct_dry
+
+    @property
     def agreement(self) -> float | None:
         """Share of pixels where both say the same."""
-        total = self.hit + self.false_alarm + self.miss + self.correct_dry
-        return _ratio(self.hit + self.correct_dry, total)
+        return _ratio(self.hit + self.correct_dry, self.total)
+
+    @property
+    def overall_accuracy(self) -> float | None:
+        """The agreement, as it is called where one of both is the truth; near 1 for any map of a rare flood."""
+        return self.agreement
+
+    @property
+    def critical_success_index(self) -> float | None:
+        """Hits over hits, misses and false alarms (threat score; Donaldson et al. 1975): the IoU of flood by the name
+        that hydrologists and meteorologists know."""
+        return self.flood_iou
+
+    @property
+    def kappa(self) -> float | None:
+        """Agreement beyond what chance gives maps of these two shares of flood (Cohen 1960); 1 is perfect.
+
+        None where both maps say one and the same class everywhere: chance alone agrees there.
+        """
+        mapped, true, total = self.hit + self.false_alarm, self.hit + self.miss, self.total
+        by_chance = mapped * true + (total - mapped) * (total - true)
+        return _ratio(total * (self.hit + self.correct_dry) - by_chance, total * total - by_chance)
 
 
 def confusion(mapped: Mask, true: Mask, where: Mask) -> Confusion:

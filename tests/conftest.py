@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from benchmarks.large_run import make_run
+
 # The same examples each time: a suite that fails by the draw of a seed teaches to run it again.
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
@@ -39,4 +41,12 @@ def small_flood(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("small_flood") / "catalog"
     simulate(folder, 96, 3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of 160² pixels in four units, made up, with all layers and six maps; truth.tif beside it."""
+    folder = tmp_path_factory.mktemp("finished")
+    make_run(folder, 160, unit=96, seed=5, coarse=8)
     return folder

@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import rasterio
 import yaml
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
 from rio_cogeo import cog_validate
 from stac_validation import validate_item
 
@@ -69,6 +71,23 @@ def test_every_method_maps_and_physics_beats_the_rules(run: Path, flood: Path) -
     rules = max(scores[name]["flood_iou"] for name in ("ndwi", "radar_threshold"))
     assert scores["physics"]["flood_iou"] > rules
     assert scores["physics"]["precision"] > 0.85
+
+
+def test_scores_by_angle_are_those_of_the_newest_radar_look(run: Path, flood: Path) -> None:
+    """A run keeps no angle: it is read again from its scenes, here Sentinel-1's own layer."""
+    parts = compare_run(run, flood / "truth.tif", by=("angle", "sensor"))["by"]
+    (layer,) = flood.glob("scenes/sentinel-1_20240212*/local_incidence_angle.tif")
+    with rasterio.open(layer) as source, rasterio.open(flood / "truth.tif") as truth:
+        grid = {"transform": truth.transform, "width": truth.width, "height": truth.height}
+        with WarpedVRT(source, crs=truth.crs, resampling=Resampling.bilinear, **grid) as warped:
+            angle = warped.read(1)
+    bins = np.digitize(angle[np.isfinite(angle)], (25, 30, 35, 40, 45))
+    names = ("<25", "25-30", "30-35", "35-40", "40-45", ">=45")
+    expected = {name: count * 1e-4 for name, count in zip(names, np.bincount(bins, minlength=6), strict=True) if count}
+    found = {name: one["physics"]["inside_km2"] for name, one in parts["angle"].items()}
+    assert np.isfinite(angle).all()
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert parts["sensor"]["c_band+l_band"]["ndwi"]["observed_share"] == 0.0
 
 
 def test_every_raster_is_a_strict_cog_with_all_that_a_gis_needs(run: Path) -> None:

@@ -13,7 +13,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from scenes import NORTH, WEST, grid, write_tiff
 
-from pipeline.compare import compare_run, read_reference
+from pipeline.compare import compare_run
+from pipeline.comparison.reference import open_reference
 from pipeline.errors import ReferenceFileError, RunError
 from pipeline.run_folder import finished_units
 from pipeline.scores import Confusion, confusion
@@ -64,7 +65,10 @@ def write_unit(run: Path, name: str, column: int, legend: str, **methods: NDArra
     (folder / "methods").mkdir(parents=True)
     for method, codes in methods.items():
         write_tiff(folder / "methods" / f"{method}.tif", codes, grid(SIDE, SIDE, column=column), 255)
-    item = {"properties": {"overbank:legend": legend, "overbank:fingerprint": "p"}}
+    box = grid(SIDE, SIDE, column=column)
+    place = {"proj:code": str(box.crs), "proj:shape": [SIDE, SIDE], "proj:transform": list(box.affine)[:6]}
+    told = {"overbank:legend": legend, "overbank:fingerprint": "p", "datetime": "2024-02-12T05:10:00Z"}
+    item = {"id": name, "properties": told | place}
     (folder / f"{name}.json").write_text(json.dumps(item))
 
 
@@ -163,7 +167,7 @@ def test_in_a_run_without_a_reference_of_its_own_permanent_water_counts(tmp_path
     assert found["legend"] == "water"
     assert found["methods"]["physics"]["flood_iou"] == 1.0
     assert found["methods"]["physics"]["true_area_km2"] == pytest.approx(8 * SIDE * 1e-4)
-    true, known = read_reference(reference, grid(SIDE, SIDE), "flood")
+    true, known = open_reference(reference).on(grid(SIDE, SIDE), "flood")
     assert known.all()
     np.testing.assert_array_equal(true, truth == 1)
 

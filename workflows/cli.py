@@ -10,22 +10,19 @@ from typing import Annotated
 
 import typer
 
-from workflows import cli_datasets, cli_export, cli_look, cli_review, cli_watch
+from workflows import cli_compare, cli_datasets, cli_export, cli_look, cli_review, cli_watch
 from workflows.options import (
     Device,
     JobFile,
     Joins,
-    JoinsShown,
     Json,
     On,
     Out,
     Rules,
-    RulesShown,
     Seed,
     Size,
     Weights,
     choice_of,
-    named,
 )
 from workflows.progress import progress
 from workflows.train_command import train
@@ -49,7 +46,7 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
-for verbs in (cli_datasets, cli_export, cli_look, cli_review, cli_watch):
+for verbs in (cli_compare, cli_datasets, cli_export, cli_look, cli_review, cli_watch):
     verbs.add_commands(app)
 
 
@@ -114,21 +111,6 @@ def map_(
     show_comparison(areas, console())
     show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
     typer.echo(f"{out}: {mapped.units} units, {mapped.skipped} of them done before")
-
-
-@app.command()
-def compare(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The --out folder of `overbank map`.")],
-    reference: Annotated[Path | None, typer.Option(help="Raster: 0 dry, 1 flood, 2 flooded plants, 3 water.")] = None,
-    json_file: Json = None,
-    join: JoinsShown = None,
-    rule: RulesShown = None,
-) -> None:
-    """Compare the methods of a run with each other and with a reference."""
-    from workflows.compare import compare as compare_run
-    from workflows.tables import console, show_comparison
-
-    show_comparison(compare_run(run, reference, json_file, named(join), named(rule)), console())
 
 
 @app.command()

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import geopandas
+
 from catalogs.publish import write_json
-from pipeline.compare import compare_run
+from pipeline.compare import chosen_maps, compare_run
+from pipeline.comparison.disagreement import LEAST_KM2, find_disagreement, pair_of, told
+from pipeline.run_folder import open_run
+
+COMPARED = "compare.json"
+DISAGREEMENT = "disagreement.gpkg"
+MOST_TOLD = 100
+"""Polygons that the record lists; the GeoPackage holds all."""
 
 
 def compare(
@@ -16,14 +27,48 @@ def compare(
     json_file: Path | None = None,
     join: Sequence[str] = (),
     rule: Sequence[str] = (),
+    *,
+    extent: Path | None = None,
+    by: Sequence[str] = (),
+    land_cover: Path | None = None,
+    between: tuple[str, str] | None = None,
+    least_km2: float = LEAST_KM2,
 ) -> dict[str, Any]:
-    """Area and agreement, with a reference also IoU, F1, precision and recall; written to `json_file` if given.
+    """Area and agreement of a run's maps, their scores with a reference, and the polygons in which two of them differ.
 
-    The JSON has the names of a demo's summary.json: `methods.<name>.{flood_iou, f1, precision, recall, area_km2,
-    true_area_km2}`. `join`, `rule`: of a run's maps by intermediate and late fusion these alone.
+    Writes `RUN/compare.json`, the same into `json_file` if given, and `RUN/disagreement.gpkg`. The names of the
+    record are in docs/compare.md.
+
+    `reference`, `extent`: a raster or polygons, and polygons of what was looked at. `join`, `rule`: of a run's maps by
+    intermediate and late fusion these alone. `by`: parts of the run to count on their own (landcover, slope, cloud,
+    angle, sensor); `land_cover`: a raster in place of the run's. `between`: the two maps whose disagreement is drawn,
+    `least_km2`: its smallest polygon.
     RunError or ReferenceFileError says what is wrong with the folder or the file.
     """
-    found = compare_run(run, reference, {"intermediate": join, "late": rule})
+    only = {"intermediate": join, "late": rule}
+    folder = open_run(run)
+    pair = pair_of(folder, chosen_maps(folder, only), between)
+    found = {"run": run.resolve().name} | compare_run(run, reference, only, extent=extent, by=by, land_cover=land_cover)
+    if pair is not None:
+        differing = find_disagreement(folder, pair, least_km2)
+        write_polygons(run / DISAGREEMENT, differing.polygons)
+        found |= {"disagreement": differing.record(), "disagreements": told(differing, MOST_TOLD)}
+    for path in filter(None, (run / COMPARED, json_file)):
+        write_json(path, found)
+    return found
+
+
+def compare_runs(runs: Sequence[Path], json_file: Path | None = None, **options: Any) -> dict[str, Any]:
+    """Several runs, dates or areas, each as `compare` would: `runs`, in the order given."""
+    found = {"runs": [compare(run, **options) for run in runs]}
     if json_file is not None:
         write_json(json_file, found)
     return found
+
+
+def write_polygons(path: Path, polygons: geopandas.GeoDataFrame) -> None:
+    """A GeoPackage of one layer, named as the file; it appears whole, in the place of an older one."""
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as draft:
+        written = Path(draft) / path.name
+        polygons.to_file(written, driver="GPKG", layer=path.stem, geometry_type="Polygon")
+        os.replace(written, path)

@@ -14,7 +14,14 @@ from catalogs.doctor.findings import Finding
 from pipeline.plan import Plan, area_km2
 from workflows.plan import SeriesPlan, unit_bytes, windowed
 
-SCORES = {"flood_iou": "IoU", "f1": "F1", "precision": "precision", "recall": "recall"}
+SCORES = {
+    "flood_iou": "IoU",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "kappa": "kappa",
+    "overall_accuracy": "accuracy",
+}
 UNITS_SHOWN = 20
 PAIRS_SHOWN = 15
 LOG_WIDTH = 120
@@ -61,7 +68,7 @@ def show_plan(plan: Plan | SeriesPlan, out: Console) -> None:
         (window, scene.sensor, scene.platform, f"{scene.time:%Y-%m-%d %H:%M}", scene.id, size_text(scene.bytes))
         for window, scene in windowed(plan)
     ]
-    out.print(_table("Scenes", ("window", "sensor", "platform", "time, UTC", "id", "size"), rows, words=5))
+    out.print(table("Scenes", ("window", "sensor", "platform", "time, UTC", "id", "size"), rows, words=5))
     out.print(_units_table(plan))
     if len(plan.units) > UNITS_SHOWN:
         say(out, f"… and {len(plan.units) - UNITS_SHOWN} more units; --json FILE lists all")
@@ -81,7 +88,7 @@ def show_findings(findings: Sequence[Finding], out: Console) -> None:
         return
     rows = [(f.severity, f.code, place_text(f), f"{f.found}; expected {f.expected}", f.kind.action) for f in findings]
     head = ("severity", "finding", "of", "found", "what the pipeline does")
-    out.print(_table("Findings", head, rows, words=len(head)))
+    out.print(table("Findings", head, rows, words=len(head)))
 
 
 def place_text(finding: Finding) -> str:
@@ -99,17 +106,21 @@ def _units_table(plan: Plan) -> Table:
         height, width = unit.box.shape.yx
         rows.append((unit.id, f"{height} × {width}", *counts, size_text(unit_bytes(unit))))
     head = ("unit", "pixels", *plan.job.sensors, "scenes' size")
-    return _table("Units: scenes of each sensor, before / during", head, rows)
+    return table("Units: scenes of each sensor, before / during", head, rows)
 
 
 def show_comparison(found: Mapping[str, Any], out: Console) -> None:
     """Areas and scores by method, agreement by pair."""
     scored = found["reference"] is not None
     head = ["method", f"{found['legend']}, km²", "observed"]
-    head += ["true km²", *SCORES.values(), "IoU where observed"] if scored else []
+    head += [*SCORES.values(), "IoU where\nobserved", "ECE"] if scored else []
     rows = [_method_row(name, method, scored) for name, method in found["methods"].items()]
     title = f"Against {found['reference']}" if scored else f"Area of {found['legend']} by method"
-    out.print(_table(title, head, rows))
+    out.print(table(title, head, rows))
+    if scored:
+        true = max(method["true_area_km2"] for method in found["methods"].values())
+        say(out, f"{true:.2f} km² of {found['legend']} in the reference, known {found['reference_extent']}")
+        say(out, "IoU of flood is also called critical success index; ECE is the expected calibration error")
     pairs = [
         (
             pair,
@@ -122,7 +133,7 @@ def show_comparison(found: Mapping[str, Any], out: Console) -> None:
     ]
     if pairs:
         head = ["methods", "same class", f"IoU of {found['legend']}", "only first, px", "only second, px"]
-        out.print(_table("Agreement where both observed", head, pairs))
+        out.print(table("Agreement where both observed", head, pairs))
     if len(pairs) < len(found["agreement"]):
         say(out, f"… and {len(found['agreement']) - len(pairs)} more pairs; --json FILE lists all")
     if found["plausibility"]:
@@ -131,7 +142,7 @@ def show_comparison(found: Mapping[str, Any], out: Console) -> None:
             for name, scores in found["plausibility"].items()
         ]
         head = ["method", "wet above dry", "shoreline off level, m", "uneven share"]
-        out.print(_table("Water on the elevation: less is more plausible", head, lying))
+        out.print(table("Water on the elevation: less is more plausible", head, lying))
 
 
 def pairs_shown(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,8 +156,9 @@ def pairs_shown(found: Mapping[str, Any]) -> dict[str, Any]:
 def _method_row(name: str, method: Mapping[str, Any], scored: bool) -> list[str]:
     row = [name, f"{method['area_km2']:.2f}", f"{method['observed_share']:.1%}"]
     if scored:
-        row += [f"{method['true_area_km2']:.2f}", *(ratio_text(method[score]) for score in SCORES)]
+        row += [ratio_text(method[score]) for score in SCORES]
         row.append(ratio_text(method["where_observed"]["flood_iou"]))
+        row.append(ratio_text(method.get("calibration", {}).get("ece")))
     return row
 
 
@@ -155,16 +167,16 @@ def say(out: Console, text: str) -> None:
     out.print(escape(text), soft_wrap=True)
 
 
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Table:
-    """The first `words` columns hold words and stand on the left, the others numbers."""
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Table:
+    """A table for a terminal: the first `words` columns hold words and stand on the left, the others numbers."""
+    made = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for number, name in enumerate(head):
         # ids of one pass differ in their last letters alone, so what is too long is folded, never cut off
         justify: Literal["left", "right"] = "left" if number < words else "right"
-        table.add_column(escape(name), justify=justify, no_wrap=number == 0, overflow="fold")
+        made.add_column(escape(name), justify=justify, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    return table
+        made.add_row(*(escape(cell) for cell in row))
+    return made
 
 
 def show_scores(scores: Mapping[str, Any], out: Console) -> None:
@@ -180,7 +192,7 @@ def show_scores(scores: Mapping[str, Any], out: Console) -> None:
         ("observed share", ratio_text(scores["observed"])),
     ]
     title = f"{scores['chips']} chips in {scores['groups']} groups"
-    out.print(_table(title, ("score", "value"), rows, words=2))
+    out.print(table(title, ("score", "value"), rows, words=2))
     interval = scores["interval"]
     say(out, f"the interval holds {interval['level']:.0%} of bootstrap draws of {interval['drawn']}")
 
@@ -190,7 +202,7 @@ def show_series(found: Mapping[str, Any], out: Console) -> None:
     rows = [_extent_row(date["name"], date["instant"][:16].replace("T", " "), date) for date in found["dates"]]
     rows.append(_extent_row("any date", "maximum extent", found["maximum_extent"]))
     head = ("window", "instant, UTC", f"{found['legend']}, km²", "observed")
-    out.print(_table(f"Extent of {found['legend']} by date", head, rows, words=2))
+    out.print(table(f"Extent of {found['legend']} by date", head, rows, words=2))
     for name, told in found["missing"].items():
         say(out, f"{name}: not mapped: {told}")
 

@@ -1,0 +1,1 @@
+"""Who holds the maps of a finished run against each other and against a reference."""
