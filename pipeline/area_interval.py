@@ -11,7 +11,7 @@ from rasterio.windows import Window
 from harmonization.area_draws import drawn_sums
 from harmonization.bundle import Float
 from harmonization.terrain import HEIGHT_DOUBT
-from pipeline.classify import FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE
+from pipeline.classify import DRY, FLOODED_VEGETATION, NOT_OBSERVABLE, OPEN_WATER, OUTSIDE
 from pipeline.run_folder import RunFolder, UnitFolder
 from pipeline.scene_draws import DRAWS, UnitDraws, unit_draws
 
@@ -57,23 +57,19 @@ class FloodSums:
     variance: Real = field(init=False)
     """Weight squared times p(1 - p): what the pixels vary by on their own."""
     drawn: Real = field(init=False)
-    """(draw, weight) `expected` with each draw's errors."""
+    """(draw, weight) `expected` with each draw's errors, of evidence and of shores."""
 
     def __post_init__(self) -> None:
         self.total, self.unseen, self.mapped, self.expected, self.variance = np.zeros((5, self.weights))
         self.drawn = np.zeros((self.draws, self.weights))
 
     def interval(self, weight: int = 0) -> Interval:
-        """What of the observed part is flooded: the mean, and the quantiles of the draws with each pixel's own chance.
-
-        The lower end never lies above the mean, the upper never below it.
-        """
+        """What of the observed part is flooded: mean and quantiles of the draws, each pixel's own chance added."""
         own = np.random.default_rng(2).standard_normal(self.draws) * np.sqrt(self.variance[weight])
         sums = np.clip(self.drawn[:, weight] + own, 0.0, self.total[weight] - self.unseen[weight])
         tail = 50.0 * (1.0 - CONFIDENCE)
         low, high = np.percentile(sums, [tail, 100.0 - tail])
-        mean = float(self.expected[weight])
-        return Interval(min(float(low), mean), mean, max(float(high), mean))
+        return Interval(float(low), float(sums.mean()), float(high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +87,8 @@ class FloodWindow:
     """(y · x,) reference water: no flood, whatever is drawn."""
     evidence: NDArray[np.int16]
     """(band, y · x) file values."""
+    shore: Float
+    """(y · x,) length of the shore along a dry pixel, in sides of a pixel."""
 
     def add(self, sums: FloodSums, pixels: NDArray[np.int64], weights: Real) -> None:
         """Add pixels of the window, by their place in it, with (weight, pixel) weights, to the sums of a place."""
@@ -104,6 +102,8 @@ class FloodWindow:
         pixels, weights = pixels[open_to_flood], weights[:, open_to_flood]
         if pixels.size:
             self._draw(sums, pixels, weights)
+            side = 1000.0 * np.sqrt(self.pixel_km2)
+            sums.drawn += np.outer(self.draws.shore / side, weights @ self.shore[pixels])
 
     def _draw(self, sums: FloodSums, pixels: NDArray[np.int64], weights: Real) -> None:
         counted = self.percent[pixels] / 100.0
@@ -142,7 +142,8 @@ def _logit(share: Real | float) -> Real:
 
 def flood_window(unit: UnitFolder, method: str, window: Window, draws: UnitDraws) -> FloodWindow:
     """Read what a method says of a window, and the evidence that it rests on."""
-    codes = unit.read(f"methods/{method}", window)[0].ravel()
+    classes = unit.read(f"methods/{method}", window)[0]
+    codes = classes.ravel()
     percent = unit.read(f"probability/{method}", window)[0].ravel()
     evidence = unit.read("evidence", window)
     reference = unit.read("reference_water", window)[0].ravel()
@@ -154,7 +155,22 @@ def flood_window(unit: UnitFolder, method: str, window: Window, draws: UnitDraws
         inside=codes != OUTSIDE,
         never=reference == 1,
         evidence=evidence.reshape(evidence.shape[0], -1),
+        shore=shore_length(np.isin(classes, (OPEN_WATER, FLOODED_VEGETATION)), classes == DRY).ravel(),
     )
+
+
+def shore_length(flood: Mask, dry: Mask) -> Float:
+    """(y, x) length of the shore along each dry pixel, in sides of a pixel: pi/4 of its edges towards flood.
+
+    Edges of pixels are longer than the line they follow by 4/pi, over all directions. The window's own rim is no shore.
+    """
+    edges = np.zeros(flood.shape, dtype=np.float32)
+    for axis in (0, 1):
+        wet, land = np.moveaxis(flood, axis, 0), np.moveaxis(dry, axis, 0)
+        count = np.moveaxis(edges, axis, 0)
+        count[1:] += wet[:-1] & land[1:]
+        count[:-1] += wet[1:] & land[:-1]
+    return np.float32(np.pi / 4.0) * edges
 
 
 def has_probability(run: RunFolder, method: str) -> bool:

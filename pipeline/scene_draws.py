@@ -19,12 +19,16 @@ from harmonization.bundle import Float
 from harmonization.classes import Backscatter
 from harmonization.evidence import Belief, doubt_states, relax_states
 from harmonization.optical.reflectance import SURFACE_HAZE
-from harmonization.scene_errors import EvidenceCloud, RadarLook, optical_cloud, radar_cloud
+from harmonization.scene_errors import EvidenceCloud, RadarLook, optical_cloud, radar_cloud, shore_shift
 from pipeline.errors import RunError
 from pipeline.run_folder import RunFolder, UnitFolder
 
-DRAWS = 200
-"""Of the 95 % interval: its ends are the fifth lowest and the fifth highest."""
+DRAWS = 128
+"""Of the 95 % interval: its ends lie between the third and the fourth of them."""
+CELL_M: Mapping[str, float] = {"sentinel-1": 30.0, "alos-2": 75.0}
+"""Metres of the cell whose mean power a pixel is judged by: of Sentinel-1 three samples (the science file's boxcar), of
+ScanSAR its resolution. Optics: `OPTICAL_CELL_M`."""
+OPTICAL_CELL_M = 10.0
 PREPARED = "prepared.json"
 """What `map` found for the whole run, in its folder."""
 BAND_OF: Mapping[str, Any] = {"sentinel-1": "C", "alos-2": "L"}
@@ -58,6 +62,8 @@ class UnitDraws:
     looks: tuple[LookDraws, ...]
     prior: Float
     """(draw, 2) nats."""
+    shore: Float
+    """(draw,) metres by which a shore lies too far inside the water."""
 
     @property
     def moves(self) -> Float:
@@ -101,7 +107,22 @@ def unit_draws(run: RunFolder, unit: UnitFolder, draws: int = DRAWS) -> UnitDraw
     stream = np.random.default_rng(1)
     water = WATER_PRIOR_STD * stream.standard_normal(draws)
     ratio = VEGETATION_RATIO_STD * stream.standard_normal(draws)
-    return UnitDraws(belief, tuple(looks), np.stack([water, water + ratio], axis=1).astype(np.float32))
+    return UnitDraws(
+        belief,
+        tuple(looks),
+        prior=np.stack([water, water + ratio], axis=1).astype(np.float32),
+        shore=_shore(unit, draws, stream).astype(np.float32),
+    )
+
+
+def _shore(unit: UnitFolder, draws: int, stream: np.random.Generator) -> NDArray[np.float64]:
+    """Metres: evidence is summed, so the shore of the map lies anywhere between those of the finest radar and of the
+    coarsest; of optics where no radar looked."""
+    seen = sorted((CELL_M[sensor], sensor) for sensor in CELL_M if _newest(unit, sensor) is not None)
+    if not seen:
+        return OPTICAL_CELL_M * shore_shift(None, draws, stream)
+    (finest, sensor), (coarsest, _) = seen[0], seen[-1]
+    return stream.uniform(finest, coarsest, draws) * shore_shift(BAND_OF[sensor], draws, stream)
 
 
 def _look(band: int, hours: float, cloud: EvidenceCloud, belief: Belief) -> LookDraws:
