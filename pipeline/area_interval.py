@@ -76,7 +76,8 @@ class FloodSums:
 class FloodWindow:
     """A window of a unit by one method: what is flooded in it, and how likely."""
 
-    draws: UnitDraws
+    draws: UnitDraws | None
+    """None of methods that tell no probability: nothing is drawn."""
     pixel_km2: float
     percent: NDArray[np.uint8]
     """(y · x,) 255 where not observed."""
@@ -99,26 +100,25 @@ class FloodWindow:
         sums.unseen += weights[:, ~seen].sum(axis=1)
         sums.mapped += weights[:, self.flood[pixels]].sum(axis=1)
         open_to_flood = seen & ~self.never[pixels]
-        pixels, weights = pixels[open_to_flood], weights[:, open_to_flood]
-        if pixels.size:
-            self._draw(sums, pixels, weights)
-            side = 1000.0 * np.sqrt(self.pixel_km2)
-            sums.drawn += np.outer(self.draws.shore / side, weights @ self.shore[pixels])
+        if self.draws is not None and open_to_flood.any():
+            self._draw(self.draws, sums, pixels[open_to_flood], weights[:, open_to_flood])
 
-    def _draw(self, sums: FloodSums, pixels: NDArray[np.int64], weights: Real) -> None:
+    def _draw(self, draws: UnitDraws, sums: FloodSums, pixels: NDArray[np.int64], weights: Real) -> None:
         counted = self.percent[pixels] / 100.0
         some = np.unique(np.linspace(0, pixels.size - 1, min(SAMPLED, pixels.size)).astype(np.int64))
         scale = pixels.size / some.size
-        log_odds, like = self.draws.weigh(self.evidence[:, pixels[some]])
+        log_odds, like = draws.weigh(self.evidence[:, pixels[some]])
         log_odds = as_mapped(log_odds, counted[some])
         chosen = weights[:, some] * scale
         wet = 1.0 / (1.0 + np.exp(-np.logaddexp(*log_odds.astype(np.float64))))
         # The mean of all pixels: the written counts, and what they leave out by the sample.
         expected = weights @ counted + chosen @ (wet - counted[some])
         base = chosen @ wet
-        drawn = drawn_sums(log_odds, like, self.draws.moves, self.draws.prior, chosen.astype(np.float32))
+        drawn = drawn_sums(log_odds, like, draws.moves, draws.prior, chosen.astype(np.float32))
         sums.expected += expected
         sums.drawn += drawn * np.divide(expected, base, out=np.ones_like(base), where=base > 0.0)
+        side = 1000.0 * np.sqrt(self.pixel_km2)
+        sums.drawn += np.outer(draws.shore / side, weights @ self.shore[pixels])
         sums.variance += (weights[:, some] ** 2 * scale) @ (wet * (1.0 - wet))
 
 
@@ -140,22 +140,25 @@ def _logit(share: Real | float) -> Real:
     return np.asarray(np.log(share) - np.log1p(-np.asarray(share)))
 
 
-def flood_window(unit: UnitFolder, method: str, window: Window, draws: UnitDraws) -> FloodWindow:
-    """Read what a method says of a window, and the evidence that it rests on."""
+def flood_window(unit: UnitFolder, method: str, window: Window, draws: UnitDraws | None) -> FloodWindow:
+    """Read what a method says of a window, and the evidence that it rests on; without `draws` its classes alone."""
     classes = unit.read(f"methods/{method}", window)[0]
     codes = classes.ravel()
-    percent = unit.read(f"probability/{method}", window)[0].ravel()
-    evidence = unit.read("evidence", window)
+    flood = np.isin(classes, (OPEN_WATER, FLOODED_VEGETATION))
+    if draws is None:
+        percent, evidence = 100 * flood.ravel(), np.zeros((0, *classes.shape), dtype=np.int16)
+    else:
+        percent, evidence = unit.read(f"probability/{method}", window)[0].ravel(), unit.read("evidence", window)
     reference = unit.read("reference_water", window)[0].ravel()
     return FloodWindow(
         draws=draws,
         pixel_km2=unit.pixel_km2,
-        percent=np.where(codes == NOT_OBSERVABLE, np.uint8(NOT_OBSERVED), percent),
-        flood=np.isin(codes, (OPEN_WATER, FLOODED_VEGETATION)),
+        percent=np.where(codes == NOT_OBSERVABLE, NOT_OBSERVED, percent).astype(np.uint8),
+        flood=flood.ravel(),
         inside=codes != OUTSIDE,
         never=reference == 1,
-        evidence=evidence.reshape(evidence.shape[0], -1),
-        shore=shore_length(np.isin(classes, (OPEN_WATER, FLOODED_VEGETATION)), classes == DRY).ravel(),
+        evidence=evidence.reshape(evidence.shape[0], codes.size),
+        shore=shore_length(flood, classes == DRY).ravel(),
     )
 
 

@@ -30,3 +30,7 @@ class ReferenceFileError(PipelineError):
 
 class DatasetError(PipelineError):
     """A data set that is not where or what it should be, or a score that it cannot give."""
+
+
+class ZoneError(PipelineError):
+    """Zones, or what is exposed in them, that cannot be counted."""

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from workflows import cli_zones
 from workflows.cli_datasets import add_commands
 from workflows.options import (
     Device,
@@ -53,6 +54,7 @@ app = typer.Typer(
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
 add_commands(app)
+cli_zones.add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:
