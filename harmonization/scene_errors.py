@@ -208,9 +208,7 @@ def _drawn_indices(stream: np.random.Generator) -> dict[str, Indices]:
         shift = np.sqrt(SHARED_VARIANCE) * std * np.array([one, second])
         within = np.sqrt(1.0 - SHARED_VARIANCE) * std
         mean = np.array(prior.mean) + shift
-        found[name] = Indices(
-            (float(mean[0]), float(mean[1])), (float(within[0]), float(within[1])), prior.correlation
-        )
+        found[name] = Indices((float(mean[0]), float(mean[1])), (float(within[0]), float(within[1])), prior.correlation)
     return found
 
 

@@ -173,7 +173,7 @@ def shore_length(flood: Mask, dry: Mask) -> Float:
         count = np.moveaxis(edges, axis, 0)
         count[1:] += wet[:-1] & land[1:]
         count[:-1] += wet[1:] & land[:-1]
-    return np.float32(np.pi / 4.0) * edges
+    return np.asarray(np.float32(np.pi / 4.0) * edges)
 
 
 def has_probability(run: RunFolder, method: str) -> bool:

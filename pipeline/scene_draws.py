@@ -144,9 +144,7 @@ def _cloud(sensor: str, scene: str, told: Mapping[str, Any], prepared: Mapping[s
 
 
 @lru_cache(maxsize=32)
-def _radar(
-    sensor: str, scene: str, looks: float, paired: bool, noise: str, priors: str, draws: int
-) -> EvidenceCloud:
+def _radar(sensor: str, scene: str, looks: float, paired: bool, noise: str, priors: str, draws: int) -> EvidenceCloud:
     classes = {
         polarization: {name: Backscatter(**prior) for name, prior in found.items()}
         for polarization, found in json.loads(priors).items()

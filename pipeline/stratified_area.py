@@ -200,4 +200,4 @@ def _unit_km2(unit: UnitFolder, method: str) -> Real:
     count = np.zeros(256, dtype=np.int64)
     for window in unit.windows():
         count += np.bincount(unit.read(f"methods/{method}", window).ravel(), minlength=256)
-    return count[list(STRATA)] * unit.pixel_km2
+    return np.asarray(count[list(STRATA)] * unit.pixel_km2, dtype=np.float64)

@@ -12,7 +12,9 @@ from rich.table import Table
 
 def show_zones(table: geopandas.GeoDataFrame, console: Console, most: int) -> None:
     """The zones with most flood first: each quantity with its interval, and what was not observed."""
-    quantities = [str(name).removesuffix("_known_share") for name in table.columns if str(name).endswith("_known_share")]
+    quantities = [
+        str(name).removesuffix("_known_share") for name in table.columns if str(name).endswith("_known_share")
+    ]
     shown = Table(title="Zones (95 % interval; its upper end counts what was not observed as flooded)")
     for head in ("zone", "inside", "not observed", "flooded km2", *quantities):
         shown.add_column(head, justify="left" if head == "zone" else "right")

@@ -42,8 +42,9 @@ def weigh_optical(
 
     Correlated class Gaussians over the two indices, the haze error added to their variance; 0 where clouded or not
     observed. `cover` (y, x): the dry state is then that of the pixel's own land cover, as far as land-cover maps are
-    right, else the mixture of all. Raw: glint and darkness (`reasons`) lessen it only where evidence is summed. `indices`: of each class of the table,
-    for who asks what another table would say.
+    right, else the mixture of all.
+    Raw: glint and darkness (`reasons`) lessen it only where evidence is summed. `indices`: of each class, for who asks
+    what another table than the usual would say.
     """
     green, nir = bundle.reflectance["green"], bundle.reflectance["nir"]
     swir = bundle.reflectance.get("swir1", np.empty((0, 0), dtype=np.float32))

@@ -54,7 +54,8 @@ def simulate_event(
     """Simulate an area of `size` x `size` cells of 10 m; the same `size` and `seed` give the same numbers.
 
     `flood` False keeps land and weather and leaves the river in its bed. The state is that of the peak in all
-    three sensors of the flood window; clouds, wind and tracks differ. `size` from 32. `variety`: how far wind and class means may lie off as a whole.
+    three sensors of the flood window; clouds, wind and tracks differ. `size` from 32.
+    `variety`: how far wind and class means may lie off as a whole.
     """
     if size < 32:
         raise ValueError(f"size is {size}: an event needs at least 32 cells a side")

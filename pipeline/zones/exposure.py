@@ -12,6 +12,7 @@ import geopandas
 import numpy as np
 import pyogrio
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyogrio.errors import DataLayerError, DataSourceError
@@ -143,12 +144,12 @@ def on_box(exposure: Exposure, box: GeoBox) -> Real:
     """
     pixel_km2 = abs(box.affine.a * box.affine.e) / 1e6
     with rasterio.open(exposure.path) as source:
-        cell_km2 = _cell_km2(source, box)
+        cells = _cell_km2(source.crs.to_wkt(), source.transform, box) / _cell_km2(str(box.crs), box.affine, box)
         if exposure.kind == "class":
             return pixel_km2 * _class_share(source, exposure.codes, box)
-        values = _warped(source, box, Resampling.average if cell_km2 < pixel_km2 else Resampling.nearest)
+        values = _warped(source, box, Resampling.average if cells < 1.0 else Resampling.nearest)
     if exposure.kind == "count":
-        return np.maximum(values, 0.0) * (pixel_km2 / cell_km2)
+        return np.maximum(values, 0.0) / cells
     scale = 0.01 if exposure.kind == "percent" else 1.0
     return pixel_km2 * np.clip(scale * values, 0.0, 1.0)
 
@@ -168,14 +169,13 @@ def _class_share(source: rasterio.DatasetReader, codes: Sequence[int], box: GeoB
     return np.where(np.isnan(values), np.nan, np.isin(values, list(codes)))
 
 
-def _cell_km2(source: rasterio.DatasetReader, box: GeoBox) -> float:
-    """Area on the ellipsoid of the raster's cell at the middle of a box, whatever its plane does to areas."""
+def _cell_km2(crs: str, cells: Affine, box: GeoBox) -> float:
+    """Area on the ellipsoid of a cell of some grid at the middle of a box, whatever its plane does to areas."""
     x, y = box.affine @ (0.5 * box.shape.x, 0.5 * box.shape.y)
-    crs = source.crs.to_wkt()
     middle = Transformer.from_crs(str(box.crs), crs, always_xy=True).transform(x, y)
-    column, row = ~source.transform @ middle
-    corners = [source.transform @ (column + a, row + b) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
-    degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(*zip(*corners, strict=True))
+    column, row = ~cells @ middle
+    corners = np.array([cells @ (column + a, row + b) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))])
+    degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(corners[:, 0], corners[:, 1])
     area, _ = EARTH.polygon_area_perimeter(*degrees)
     return float(abs(area) / 1e6)
 

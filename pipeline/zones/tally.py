@@ -94,7 +94,7 @@ def pixels_of(outline: shapely.Geometry, box: GeoBox) -> Pixels:
     part = box[row:end_row, column:end_column]
     burnt = rasterize([outline], out_shape=part.shape.yx, transform=part.affine, dtype="uint8")
     y, x = np.nonzero(burnt)
-    return (y + row) * box.shape.x + (x + column)
+    return np.asarray((y + row) * box.shape.x + (x + column), dtype=np.int64)
 
 
 def _weights(unit: UnitFolder, window: Window, flood: FloodWindow, exposures: Sequence[Exposure]) -> Real:
@@ -135,4 +135,4 @@ def _touched(feature: shapely.Geometry, box: GeoBox, row: int, column: int) -> P
     part = box[top : min(row + half, box.shape.y), left : min(column + half, box.shape.x)]
     burnt = rasterize([feature], out_shape=part.shape.yx, transform=part.affine, all_touched=True, dtype="uint8")
     y, x = np.nonzero(burnt)
-    return (y + top) * box.shape.x + (x + left)
+    return np.asarray((y + top) * box.shape.x + (x + left), dtype=np.int64)
