@@ -133,7 +133,7 @@ def as_mapped(log_odds: Float, probability: Real) -> Float:
     high = _logit(np.minimum(probability + HALF_COUNT, 1.0 - 1e-9))
     wanted = np.clip(physics, low, high)
     wanted = np.where((probability == 0.0) & (physics > high), _logit(UNDER_HALF_COUNT), wanted)
-    return (log_odds + (wanted - physics)).astype(np.float32)
+    return np.asarray(log_odds + (wanted - physics), dtype=np.float32)
 
 
 def _logit(share: Real | float) -> Real:
