@@ -32,12 +32,12 @@ OPTICAL_CELL_M = 10.0
 PREPARED = "prepared.json"
 """What `map` found for the whole run, in its folder."""
 BAND_OF: Mapping[str, Any] = {"sentinel-1": "C", "alos-2": "L"}
-WATER_PRIOR_STD = 0.5
+WATER_PRIOR_STD = 0.7
 """nats of the event's prior of open water: the share found is right within 0.01 on mixtures that the table describes
-(docs/physics.md, section 7), and off by about half where it does not [M]."""
-VEGETATION_RATIO_STD = 1.0
+(docs/physics.md, section 7), and off by about twice where it does not [M]."""
+VEGETATION_RATIO_STD = 1.5
 """nats of flooded vegetation's prior against that of open water: radar cannot tell a tenth from nothing, so the ratio
-is kept at that of the science file, which may be off threefold [M]."""
+is kept at that of the science file, and may be off by twenty times either way (two standard deviations) [M]."""
 
 
 @dataclass(frozen=True, eq=False)
