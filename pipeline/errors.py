@@ -42,3 +42,7 @@ class ReviewError(PipelineError):
 
 class MissingPartError(PipelineError):
     """Something that set-up fetches and that is not there."""
+
+
+class ZoneError(PipelineError):
+    """Zones, or what is exposed in them, that cannot be counted."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workflows.train import train as train
     from workflows.view import view as view
     from workflows.watch import watch as watch
+    from workflows.zones import zones as zones
 
 VERBS = (
     "check",
@@ -46,6 +47,7 @@ VERBS = (
     "train",
     "view",
     "watch",
+    "zones",
 )
 MODULES = {"map_flood": "map", "review_apply": "review", "review_export": "review"}
 """Of verbs whose module is called otherwise."""

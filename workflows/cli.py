@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from workflows import cli_compare, cli_datasets, cli_export, cli_look, cli_review, cli_watch
+from workflows import cli_compare, cli_datasets, cli_export, cli_look, cli_review, cli_watch, cli_zones
 from workflows.options import (
     Device,
     JobFile,
@@ -46,7 +46,7 @@ app = typer.Typer(
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Scenes on this disk as a STAC catalog.")
 app.add_typer(catalog_app, name="catalog")
-for verbs in (cli_compare, cli_datasets, cli_export, cli_look, cli_review, cli_watch):
+for verbs in (cli_compare, cli_datasets, cli_export, cli_look, cli_review, cli_watch, cli_zones):
     verbs.add_commands(app)
 
 

@@ -16,6 +16,7 @@ from catalogs.formats.sentinel1_safe import safe_item
 from catalogs.publish import SceneFile, scene_item, write_catalog
 from harmonization.simulate.event import CRS, Event, simulate_event
 from harmonization.simulate.grid import Grid
+from harmonization.simulate.ground import USUAL, Variety
 from harmonization.simulate.scene import Scene
 from harmonization.simulate.swath import simulate_grd
 from pipeline.cog import write_scene
@@ -46,14 +47,16 @@ def simulate(
     flood: bool = True,
     sentinel1: Sentinel1 = "rtc",
     cloud_cover: float | None = None,
+    variety: Variety = USUAL,
 ) -> Path:
     """Simulate `size` × `size` pixels of 10 m and write catalog, truth, elevation, area and job into `out`.
 
     The catalog's path. The same size and seed give the same files. `sentinel1` "safe" writes Sentinel-1 as GRD
     products in radar geometry instead of terrain-corrected rasters, "safe-2017" those of a processor before IPF 2.9.
-    `cloud_cover`: share of the sky of the flood's optical look (None: the usual one).
+    `cloud_cover`: share of the sky of the flood's optical look (None: the usual one). `variety`: how far wind and
+    class means may lie off as a whole.
     """
-    event = simulate_event(size, seed, flood, cloud_cover)
+    event = simulate_event(size, seed, flood, cloud_cover, variety)
     out.mkdir(parents=True, exist_ok=True)
     items = [
         _write_product(out, event, scene, seed, sentinel1 == "safe-2017")

@@ -6,13 +6,14 @@ One compiled pass over pixels: indices, their haze errors, the Gaussians of all 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from harmonization.bundle import Cover, Evidence, Float, OpticalBundle
-from harmonization.classes import INDICES, OPTICAL_STATES
+from harmonization.classes import INDICES, OPTICAL_STATES, Indices
 from harmonization.land_cover import LandCover, shares
 from harmonization.optical.indices import DARKEST_SUM, LEAST_LIGHT, haze_std
 from harmonization.reasons import BLINDING
@@ -34,12 +35,16 @@ _LARGEST_ERROR = 1.0
 """Of an index, whose range is -1 to 1."""
 
 
-def weigh_optical(sensor: str, bundle: OpticalBundle, cover: Cover | None = None) -> Evidence:
+def weigh_optical(
+    sensor: str, bundle: OpticalBundle, cover: Cover | None = None, indices: Mapping[str, Indices] = INDICES
+) -> Evidence:
     """Evidence of one optical acquisition from NDWI and, where a SWIR band is, MNDWI: nats (2, y, x).
 
     Correlated class Gaussians over the two indices, the haze error added to their variance; 0 where clouded or not
     observed. `cover` (y, x): the dry state is then that of the pixel's own land cover, as far as land-cover maps are
-    right, else the mixture of all. Raw: glint and darkness (`reasons`) lessen it only where evidence is summed.
+    right, else the mixture of all.
+    Raw: glint and darkness (`reasons`) lessen it only where evidence is summed. `indices`: of each class, for who asks
+    what another table than the usual would say.
     """
     green, nir = bundle.reflectance["green"], bundle.reflectance["nir"]
     swir = bundle.reflectance.get("swir1", np.empty((0, 0), dtype=np.float32))
@@ -47,15 +52,15 @@ def weigh_optical(sensor: str, bundle: OpticalBundle, cover: Cover | None = None
     covers = np.zeros(green.shape, dtype=np.uint8) if cover is None else cover
     haze = haze_std(bundle.haze)
     errors = np.array([haze["green"], haze["nir"], haze["swir1"]])
-    llr, observed = _weigh(green, nir, swir, blinded, covers, errors, _CLASS_TABLE, _DRY_SHARES)
+    llr, observed = _weigh(green, nir, swir, blinded, covers, errors, _class_table(indices), _DRY_SHARES)
     return Evidence(sensor, llr, observed, bundle.reasons, bundle.time, bundle.cell)
 
 
-def _class_table() -> Real:
+def _class_table(indices: Mapping[str, Indices]) -> Real:
     """(class, 5) of mean NDWI, mean MNDWI, their variances, their covariance."""
     rows = [
         (*prior.mean, prior.std[0] ** 2, prior.std[1] ** 2, prior.correlation * prior.std[0] * prior.std[1])
-        for prior in INDICES.values()
+        for prior in (indices[name] for name in _CLASSES)
     ]
     return np.array(rows, dtype=np.float64)
 
@@ -74,7 +79,6 @@ def _dry_share_table() -> Real:
     return np.array([[row.get(name, 0.0) for name in _CLASSES] for row in rows], dtype=np.float64)
 
 
-_CLASS_TABLE = _class_table()
 _DRY_SHARES = _dry_share_table()
 
 

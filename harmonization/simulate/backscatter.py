@@ -14,7 +14,7 @@ from harmonization.scattering.canopy import TRUNK_STRENGTH, optical_depth, trunk
 from harmonization.scattering.soil import oh_1992
 from harmonization.scattering.water import open_water
 from harmonization.simulate.fields import random_stream, smooth_field
-from harmonization.simulate.ground import GroundState, SimulatedCover
+from harmonization.simulate.ground import USUAL, GroundState, SimulatedCover
 from harmonization.simulate.scene import Window
 
 Real = NDArray[np.float64]
@@ -123,10 +123,12 @@ def texture(ground: GroundState, window: Window, band: BandName, seed: int) -> d
     passing = random_stream(seed, f"texture {band} {window}")
     change = _mix(passing.standard_normal(), smooth_field(passing, shape, 8.0), 0.5)
     code = surface_code(ground, window)
+    common = np.full(len(SURFACES), ground.variety.class_offset)
+    common[SURFACES.index("open_water")] = USUAL.class_offset  # all water moves by the wind already
     result = {}
     for polarization in POLARIZATIONS[band]:
         spread = np.array([BACKSCATTER[name][f"{band}-{polarization}"].std for name in SURFACES])
-        offset = _mix(common_offset, stream.standard_normal(len(SURFACES)), 0.7)[STAND] * 0.25 * spread
+        offset = _mix(common_offset, stream.standard_normal(len(SURFACES)), 0.7)[STAND] * common * spread
         field = _mix(common_field, smooth_field(stream, shape, 2.0), 0.7)
         # Two passes differ by the square root of two of what each has of its own.
         decibel = offset[code] + (0.43 * spread)[code] * field + (TEMPORAL_CHANGE / np.sqrt(2.0))[code] * change

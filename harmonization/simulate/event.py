@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harmonization.bundle import Float
 from harmonization.simulate.grid import Grid
-from harmonization.simulate.ground import MARGIN, GroundState, make_ground, truth_map
+from harmonization.simulate.ground import MARGIN, USUAL, GroundState, Variety, make_ground, truth_map
 from harmonization.simulate.optical import simulate_sentinel2
 from harmonization.simulate.radar import simulate_alos2, simulate_sentinel1
 from harmonization.simulate.scene import Scene, Window
@@ -48,15 +48,18 @@ class Event:
     """Six, by time."""
 
 
-def simulate_event(size: int, seed: int, flood: bool = True, cloud_cover: float | None = None) -> Event:
+def simulate_event(
+    size: int, seed: int, flood: bool = True, cloud_cover: float | None = None, variety: Variety = USUAL
+) -> Event:
     """Simulate an area of `size` x `size` cells of 10 m; the same `size` and `seed` give the same numbers.
 
     `flood` False keeps land and weather and leaves the river in its bed. The state is that of the peak in all
     three sensors of the flood window; clouds, wind and tracks differ. `size` from 32.
+    `variety`: how far wind and class means may lie off as a whole.
     """
     if size < 32:
         raise ValueError(f"size is {size}: an event needs at least 32 cells a side")
-    ground = make_ground(size, seed, flood)
+    ground = make_ground(size, seed, flood, variety)
     scenes = tuple(
         simulate_sentinel2(ground, window, time, seed, cloud_cover)
         if observe is simulate_sentinel2 and window == "during"

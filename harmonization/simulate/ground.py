@@ -45,6 +45,19 @@ class Truth(IntEnum):
     PERMANENT_WATER = 3
 
 
+@dataclass(frozen=True)
+class Variety:
+    """How far a scene may differ from the class table as a whole."""
+
+    wind: tuple[float, float] = (3.5, 6.5)
+    """m/s: range of the wind of a window, evenly."""
+    class_offset: float = 0.25
+    """Standard deviation of what all plants or soil of a class have in common in one area, in spreads of the class."""
+
+
+USUAL = Variety()
+
+
 @dataclass(frozen=True, eq=False)
 class SurfaceState:
     """What changes between the windows; all (rows, columns) unless said."""
@@ -82,13 +95,14 @@ class GroundState:
     """Standard deviation of soil height in metres."""
     before: SurfaceState
     during: SurfaceState
+    variety: Variety = USUAL
 
     def surface(self, window: Window) -> SurfaceState:
         """The state in one window."""
         return self.before if window == "before" else self.during
 
 
-def make_ground(size: int, seed: int, flood: bool = True) -> GroundState:
+def make_ground(size: int, seed: int, flood: bool = True, variety: Variety = USUAL) -> GroundState:
     """A seeded area of `size` x `size` cells of 10 m and its margin; without a flood, water during is as
     before."""
     inner = (slice(MARGIN, MARGIN + size), slice(MARGIN, MARGIN + size))
@@ -110,8 +124,9 @@ def make_ground(size: int, seed: int, flood: bool = True) -> GroundState:
         vegetation_height=height,
         optical_depth=optical_depth,
         roughness=_roughness(seed, parcel, cover, sand),
-        before=_surface(grid, seed, "before", valley.usual_level, usual, moisture),
-        during=_surface(grid, seed, "during", level, depth, np.where(sand, moisture, moisture + RAIN)),
+        before=_surface(grid, seed, "before", valley.usual_level, usual, moisture, variety.wind),
+        during=_surface(grid, seed, "during", level, depth, np.where(sand, moisture, moisture + RAIN), variety.wind),
+        variety=variety,
     )
 
 
@@ -214,11 +229,12 @@ def _surface(
     level: Real,
     depth: Real,
     moisture: Real,
+    winds: tuple[float, float],
 ) -> SurfaceState:
     """The state of one window; the soil is wet near the shore."""
     stream = random_stream(seed, f"surface {window}")
     shore = ndimage.distance_transform_edt(depth == 0.0) * grid.pixel
-    wind = stream.uniform(3.5, 6.5) + 0.6 * smooth_field(stream, grid.shape, 25.0)
+    wind = stream.uniform(*winds) + 0.6 * smooth_field(stream, grid.shape, 25.0)
     return SurfaceState(
         water_surface=level,
         depth=depth,
