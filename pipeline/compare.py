@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from pipeline.area_interval import area_interval
 from pipeline.comparison.packed import Packed, pack, packed_confusion
 from pipeline.comparison.reference import Reference, open_reference
 from pipeline.comparison.reliability import PercentCount
@@ -51,6 +52,7 @@ def compare_run(
     extent: Path | None = None,
     by: Collection[str] = (),
     land_cover: Path | None = None,
+    intervals: Collection[str] = (),
 ) -> dict[str, Any]:
     """Areas, agreement between methods, and with a reference the scores and the calibration of probabilities.
 
@@ -59,6 +61,8 @@ def compare_run(
     `reference`, `extent`: see `open_reference`. In a run without a before date or reference water, all water counts.
     `only`: by method ("late"), of its maps those of these options ("mean"); none named leaves all.
     `by`: strata whose parts are counted on their own, see `strata_of`; `land_cover`: a raster in place of the run's.
+    `intervals`: methods whose area gets a 95 % interval from calibrated probability (`pipeline.area_interval`);
+    it takes seconds each, and rules have none.
     RunError if the folder holds no finished unit, or no such map; ReferenceFileError if the reference is of no use.
     """
     folder = open_run(run)
@@ -79,7 +83,7 @@ def compare_run(
         "delivered": folder.delivered,
         "reference": None if truth is None else truth.name,
         "reference_extent": None if truth is None else truth.extent,
-        "methods": _methods(folder, counts, truth is not None),
+        "methods": _methods(folder, counts, truth is not None, intervals),
         "agreement": {f"{a} / {b}": _pair(found) for (a, b), found in counts.pairs.items()},
         "votes": [{"maps": number, "area_km2": round(area, 4)} for number, area in sorted(counts.votes_km2.items())],
         "by": _by(counts, strata, truth is not None),
@@ -88,8 +92,9 @@ def compare_run(
 
 
 def areas_with_intervals(run: RunFolder, methods: Collection[str]) -> dict[str, tuple[float, float]]:
-    """The 95 % interval of a method's area in km², by method; methods whose interval is not known are left out."""
-    return {}
+    """The 95 % interval of a method's area in km², by method; rules, which have no probability, are left out."""
+    found = {method: area_interval(run, method) for method in methods}
+    return {method: (one.low, one.high) for method, one in found.items() if one is not None}
 
 
 def chosen_maps(run: RunFolder, only: Mapping[str, Sequence[str]]) -> set[str]:
@@ -180,14 +185,14 @@ def _check_reference(reference: Reference, path: Path | None, counts: Counts) ->
         )
 
 
-def _methods(run: RunFolder, counts: Counts, has_reference: bool) -> dict[str, Any]:
+def _methods(run: RunFolder, counts: Counts, has_reference: bool, intervals: Collection[str]) -> dict[str, Any]:
     found = {name: tally.summary(has_reference) for name, tally in counts.tallies.items()}
     for name, count in counts.reliability.items():
         calibration = count.summary()
         if calibration is not None:
             found[name]["calibration"] = calibration
-    for name, interval in areas_with_intervals(run, list(found)).items():
-        found[name]["area_interval_km2"] = list(interval)
+    for name, interval in areas_with_intervals(run, [name for name in intervals if name in found]).items():
+        found[name]["area_interval_km2"] = [round(end, 4) for end in interval]
     return found
 
 

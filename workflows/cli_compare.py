@@ -55,6 +55,17 @@ def compare(
         typer.Option(metavar="MAP MAP", help="Whose disagreement is drawn; by default NDWI and the delivered map."),
     ] = None,
     least_area: Annotated[float, typer.Option(min=0.0, help="Smallest polygon of disagreement, km².")] = 0.01,
+    interval: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MAP",
+            help="Whose area gets a 95 % interval; the delivered map's if none is given, 'none' for none.",
+        ),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Points of known class, drawn at random within the classes of the delivered map."),
+    ] = None,
     json_file: Json = None,
     join: JoinsShown = None,
     rule: RulesShown = None,
@@ -79,6 +90,8 @@ def compare(
         "land_cover": landcover,
         "between": between,
         "least_km2": least_area,
+        "intervals": [name for name in interval or ["delivered"] if name != "none"],
+        "samples": samples,
     }
     if len(runs) == 1:
         show_compared(compare_one(runs[0], json_file=json_file, **options), console())

@@ -10,6 +10,7 @@ from rich.console import Console
 from workflows.tables import ratio_text, say, show_comparison, table
 
 POLYGONS_SHOWN = 5
+SAMPLED = ("area_km2", "users_accuracy", "producers_accuracy")
 METHODS_SHOWN = 6
 """Columns of a table of parts: the delivered map and the next ones."""
 
@@ -17,10 +18,32 @@ METHODS_SHOWN = 6
 def show_compared(found: Mapping[str, Any], out: Console) -> None:
     """One run."""
     show_comparison(found, out)
+    for name, method in found["methods"].items():
+        if "area_interval_km2" in method:
+            say(out, f"{name}: {_area(method)} km², 95 % interval, errors that a scene's pixels share included")
+    if "samples" in found:
+        _show_samples(found["samples"], out)
     for stratum, parts in found["by"].items():
         _show_parts(stratum, parts, found, out)
     if "disagreement" in found:
         _show_disagreement(found, out)
+
+
+def _show_samples(found: Mapping[str, Any], out: Console) -> None:
+    """Areas by reference samples, a row a class."""
+    rows = [
+        (name, f"{one['mapped_km2']:.2f}", *(_estimate(one[key]) for key in SAMPLED))
+        for name, one in found["classes"].items()
+    ]
+    head = ("class", "mapped, km²", "by samples, km²", "user's accuracy", "producer's accuracy")
+    out.print(table(f"Areas by {found['samples']} samples (95 % interval)", head, rows))
+
+
+def _estimate(found: Mapping[str, Any]) -> str:
+    if found["value"] is None:
+        return "–"
+    low, high = found["interval"]
+    return f"{found['value']:.2f} ({low:.2f} to {high:.2f})"
 
 
 def show_runs(found: Mapping[str, Any], out: Console) -> None:
