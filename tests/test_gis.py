@@ -41,7 +41,7 @@ from pipeline.ledger import fingerprint
 from pipeline.network_item import network_item
 from pipeline.plan import Unit
 from pipeline.run_folder import open_run
-from workflows.check import check_target
+from workflows.check import check
 from workflows.export import FORMATS, export
 
 WHOLE = grid(2 * SIDE, 2 * SIDE)
@@ -360,7 +360,7 @@ def test_units_are_mapped_anew_when_the_run_that_they_read_changes(run: Path) ->
 
 
 def test_doctor_has_nothing_against_a_run(finished: Path) -> None:
-    assert check_target(finished / "catalog.json") == ()
+    assert check(finished / "catalog.json") == ()
 
 
 def test_run_is_a_catalog_that_pystac_walks_wherever_it_lies(finished: Path, shared: Path) -> None:
