@@ -20,10 +20,10 @@ setup: $(STAMP)
 
 # One pip command for everything: so torch is resolved together with all the rest.
 $(STAMP): pyproject.toml workflows/viewer/lock.json
-	@echo "== set-up: $(VENV) with overbank[dev] (minutes the first time; torch is large)"
+	@echo "== set-up: $(VENV) with overbank[dev] (the first time minutes, on a slow line more: 3 GB with torch)"
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("overbank needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -e '.[dev]'
+	$(BIN)/pip install -e '.[dev]'
 	@echo "== set-up: map libraries of \`overbank view\` (npm tarballs, pinned by sha512)"
 	@$(BIN)/python -m workflows.viewer.fetch || echo "set-up: \`overbank view\` waits for: $(BIN)/python -m workflows.viewer.fetch"
 	@touch $(STAMP)

@@ -14,10 +14,19 @@ from pipeline.job_ground import COMPUTED, GROUND_EXAMPLES, GROUND_FIELDS, NO_DRA
 from pipeline.job_methods import METHODS, OPTIONS
 from pipeline.yaml_lines import Lines
 
+NO_DAY = {
+    f"{kind}_{problem}"
+    for kind in ("date", "datetime", "date_from_datetime", "datetime_from_date")
+    for problem in ("parsing", "inexact", "type")
+}
+
 
 def explain(path: Path, problem: ValidationError, lines: Lines, known: Sequence[str]) -> str:
     """What is wrong with the job file `path`, one sentence a mistake; `known`: the fields of a job."""
-    told = [_sentence(error, lines, path, known) for error in problem.errors()]
+    errors = problem.errors()
+    meant = {_meant(error["loc"][0], known) for error in errors if error["type"] == "extra_forbidden"}
+    errors = [error for error in errors if error["type"] != "missing" or error["loc"][0] not in meant]
+    told = [_sentence(error, lines, path, known) for error in errors]
     return "\n".join(dict.fromkeys(told))
 
 
@@ -34,8 +43,8 @@ def remedy(error: Any, field: str, known: Sequence[str]) -> str:
     """One mistake of a field and what to do about it."""
     found = error.get("input")
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(field, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known fields: {', '.join(known)}"
+        near = _meant(field, known)
+        hint = f"; did you mean {near!r}?" if near else f"; known fields: {', '.join(known)}"
         return f"unknown field {field!r}{hint}"
     if error["type"] == "missing" and len(error["loc"]) == 1:
         return f"the field {field!r} is missing; add it"
@@ -55,4 +64,18 @@ def remedy(error: Any, field: str, known: Sequence[str]) -> str:
     if error["type"] == "tuple_type":
         written = f"{found}, {found}" if field in ("during", "before") else found
         return f"{field}: {found} is no list; write [{written}]"
+    return _value(error, field, found)
+
+
+def _value(error: Any, field: str, found: object) -> str:
+    """A value that its field cannot hold."""
+    if error["type"] in NO_DAY:
+        like = "2023-05-18T05:10Z" if field == "at" else "2023-05-18"
+        return f"{field}: {found!r} is not a {'moment' if field == 'at' else 'day'}; write it like {like}"
     return f"{field}: {error['msg'].lower()} (found {found!r})"
+
+
+def _meant(field: object, known: Sequence[str]) -> str | None:
+    """The field that a misspelt one comes nearest to."""
+    near = difflib.get_close_matches(str(field), known, n=1)
+    return near[0] if near else None

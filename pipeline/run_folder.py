@@ -149,7 +149,13 @@ def open_run(run: Path) -> RunFolder:
         if path.is_dir() and (item := read_item(path)) is not None
     ]
     if not found:
-        raise RunError(f"{run}: holds no finished unit; give the --out folder of `overbank map`")
+        within = [
+            str(path.parent)
+            for path in sorted(run.glob(f"*/{UNITS}"))
+            if any(path.glob("[!.]*/*.json")) and path.parent.name != "series"
+        ]
+        hint = f"; did you mean {' or '.join(within[-3:])}?" if within else ""
+        raise RunError(f"{run}: holds no finished unit; give the --out folder of `overbank map`{hint}")
     return RunFolder(run, tuple(found))
 
 

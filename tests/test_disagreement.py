@@ -21,7 +21,7 @@ from pipeline.comparison.reasons import REASONS, Witnesses, pixel_reasons, reaso
 from pipeline.errors import RunError
 from pipeline.run_folder import RunFolder, open_run
 from workflows.cli import app
-from workflows.compare import compare, compare_runs
+from workflows.compare import compare, compare_runs, told_apart
 
 SENSORS = ("sentinel-1", "alos-2", "sentinel-2")
 NO, SIDE = np.nan, 160
@@ -220,10 +220,17 @@ def test_compare_writes_its_record_and_polygons_whole(finished: Path, tmp_path: 
     assert json.loads((run / "compare.json").read_text())["disagreements"] == []
 
 
+def test_runs_of_the_same_name_are_told_by_the_folder_above() -> None:
+    assert told_apart([Path("/a/may/run"), Path("/a/june/run")]) == ["may/run", "june/run"]
+    assert told_apart([Path("/a/run"), Path("/a/run")]) == ["run", "run"]
+    assert told_apart([Path("/a/crest"), Path("/a/falling")]) == ["crest", "falling"]
+
+
 def test_the_command_line_shows_one_run_or_several(finished: Path, tmp_path: Path) -> None:
     run, truth = str(finished / "run"), str(finished / "truth.tif")
     one = CliRunner().invoke(
-        app, ["compare", run, "--reference", truth, "--by", "cloud,sensor", "--least-area", "0.001"]
+        app,
+        ["compare", run, "--interval", "none", "--reference", truth, "--by", "cloud,sensor", "--least-area", "0.001"],
     )
     assert one.exit_code == 0, one.output
     for text in (
@@ -237,12 +244,14 @@ def test_the_command_line_shows_one_run_or_several(finished: Path, tmp_path: Pat
         assert text in one.stdout
     assert "critical success index" in one.stdout
     told = tmp_path / "both.json"
-    both = CliRunner().invoke(app, ["compare", run, run, "--reference", truth, "--json", str(told)])
+    both = CliRunner().invoke(
+        app, ["compare", run, run, "--interval", "none", "--reference", truth, "--json", str(told)]
+    )
     assert both.exit_code == 0, both.output
     assert both.stdout.count("2024-02-12 05:10") == 4
     record = json.loads(told.read_text())
     assert [one["run"] for one in record["runs"]] == ["run", "run"]
-    assert compare_runs([finished / "run"])["runs"][0]["units"] == 4
+    assert compare_runs([finished / "run"], intervals=())["runs"][0]["units"] == 4
     for arguments, text in (
         (["--by", "colour"], "colour is not one of landcover"),
         (["--reference-extent", truth], "give that too"),

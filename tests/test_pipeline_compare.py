@@ -192,6 +192,11 @@ def test_run_without_a_finished_unit_is_refused(tmp_path: Path) -> None:
         finished_units(tmp_path)
 
 
+def test_folder_around_runs_points_at_them(run: Path) -> None:
+    with pytest.raises(RunError, match=rf"holds no finished unit; .*did you mean {run}\?$"):
+        compare_run(run.parent, None)
+
+
 def test_drafts_are_not_units(run: Path) -> None:
     draft = run / "units" / ".partial-x"
     draft.mkdir()

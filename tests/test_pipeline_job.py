@@ -186,7 +186,12 @@ def test_own_science_file_is_relative_to_the_job_too(tmp_path: Path) -> None:
         (PLAIN + "resolution: 0\n", "line 5: resolution: input should be greater than 0 (found 0)"),
         (PLAIN + "tile: 100\n", "line 5: tile: input should be a multiple of 16 (found 100)"),
         (PLAIN + "sensors: []\n", "line 5: sensors: tuple should have at least 1 item"),
-        (PLAIN.replace("2023-05-24", "soon"), "line 4: during: input should be a valid date"),
+        (PLAIN.replace("2023-05-24", "soon"), "line 4: during: 'soon' is not a day; write it like 2023-05-18"),
+        (
+            PLAIN.replace("2023-05-24", "2023-05-3O"),
+            "line 4: during: '2023-05-3O' is not a day; write it like 2023-05-18",
+        ),
+        (PLAIN + "at: noon\n", "line 5: at: 'noon' is not a moment; write it like 2023-05-18T05:10Z"),
         (PLAIN.replace("2023-05-24", "20230524"), "line 4: 20230524 is a number, not a day; write 2023-05-24"),
         (PLAIN.replace("2023-05-24", "'20230524'"), "line 4: 20230524 is a number, not a day; write 2023-05-24"),
         (PLAIN.replace("2023-05-24", "1.5"), "line 4: 1.5 is a number, not a day; write 2023-05-18"),
@@ -203,6 +208,15 @@ def test_own_science_file_is_relative_to_the_job_too(tmp_path: Path) -> None:
 )
 def test_mistake_names_line_and_remedy(tmp_path: Path, text: str, told: str) -> None:
     assert complaint(tmp_path, text).startswith(told)
+
+
+def test_misspelt_field_is_told_once_not_as_missing_too(tmp_path: Path) -> None:
+    said = complaint(tmp_path, PLAIN.replace("during", "durring"))
+    assert said == "line 4: unknown field 'durring'; did you mean 'during'?"
+
+
+def test_day_that_is_none_is_told_once(tmp_path: Path) -> None:
+    assert len(complaint(tmp_path, PLAIN.replace("2023-05-24", "soon")).splitlines()) == 1
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:

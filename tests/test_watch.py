@@ -77,9 +77,9 @@ def test_a_new_a_late_and_a_replaced_scene(catalog: Path, tmp_path: Path) -> Non
         nothing,
     )
     lines = watched(catalog, out, hours)
-    told = [line for line in lines if "scenes" in line and line.startswith("2024") and "examine" not in line]
+    told = [line for line in lines if " scene" in line and line.startswith("2024") and "examine" not in line]
     assert told == [
-        f"{FIRST}: a new pass; 1 scenes",
+        f"{FIRST}: a new pass; 1 scene",
         f"{SECOND}: a new pass; 2 scenes",
         f"{SECOND}: again: a scene is new, late or replaced; 2 scenes",
     ]

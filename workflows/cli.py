@@ -96,7 +96,7 @@ def map_(
     from workflows.compare import compare
     from workflows.map import map_flood
     from workflows.summary import peak_rss_mb, show_run
-    from workflows.tables import console, show_comparison, show_series
+    from workflows.tables import console, show_comparison, show_series, units_text
 
     with progress() as say:
         choice = choice_of(join, rule, weights)
@@ -105,12 +105,12 @@ def map_(
         areas = None if series else compare(out)
     if series:
         show_series(series, console())
-        typer.echo(f"{out}: {len(mapped.windows)} windows, {mapped.units} units, {mapped.skipped} of them done before")
+        typer.echo(f"{out}: {len(mapped.windows)} windows, {units_text(mapped.units)}, {mapped.skipped} done before")
         return
     assert areas is not None
     show_comparison(areas, console())
     show_run(account_of(out), mapped.seconds, peak_rss_mb(), console())
-    typer.echo(f"{out}: {mapped.units} units, {mapped.skipped} of them done before")
+    typer.echo(f"{out}: {units_text(mapped.units)}, {mapped.skipped} done before")
 
 
 @app.command()
@@ -151,7 +151,7 @@ def demo(
         summary = run_demo(out, size, seed, choice=choice, device=device.value, say=say)
     show_comparison(summary, console())
     show_run(account_of(out / "run"), summary["seconds"], summary["peak_rss_mb"], console())
-    typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}")
+    typer.echo(f"{out / 'summary.json'}\n{out / 'report.html'}\ntry: overbank view {out / 'run'}")
 
 
 app.command()(train)

@@ -31,7 +31,7 @@ def _strata(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     strange = [name for name in names if name not in set(Stratum)]
     if strange:
-        raise typer.BadParameter(f"{', '.join(strange)} is not one of {', '.join(Stratum)}")
+        raise typer.BadParameter(f"{', '.join(strange)} is not one of {', '.join(Stratum)}", param_hint="'--by'")
     return names
 
 
@@ -80,7 +80,9 @@ def compare(
     from workflows.tables import console
 
     if reference_extent is not None and reference is None:
-        raise typer.BadParameter("--reference-extent is of a --reference; give that too")
+        raise typer.BadParameter(
+            "--reference-extent is of a --reference; give that too", param_hint="'--reference-extent'"
+        )
     options: dict[str, Any] = {
         "reference": reference,
         "join": named(join),

@@ -78,11 +78,24 @@ def _require_maps(run: RunFolder, names: Sequence[str]) -> None:
 
 
 def compare_runs(runs: Sequence[Path], json_file: Path | None = None, **options: Any) -> dict[str, Any]:
-    """Several runs, dates or areas, each as `compare` would: `runs`, in the order given."""
-    found = {"runs": [compare(run, **options) for run in runs]}
+    """Several runs, dates or areas, each as `compare` would: `runs`, in the order given.
+
+    A run is told by the name of its folder, and by as many folders above it as tell it from the others.
+    """
+    found = {
+        "runs": [compare(run, **options) | {"run": name} for run, name in zip(runs, told_apart(runs), strict=True)]
+    }
     if json_file is not None:
         write_json(json_file, found)
     return found
+
+
+def told_apart(runs: Sequence[Path]) -> list[str]:
+    """The shortest ends of the paths by which different folders differ."""
+    parts = [run.resolve().parts for run in runs]
+    longest = max(map(len, parts), default=1)
+    ends = ([Path(*one[-count:]).as_posix() for one in parts] for count in range(1, longest + 1))
+    return next(names for names in ends if len(set(names)) == len(set(parts)))
 
 
 def write_polygons(path: Path, polygons: geopandas.GeoDataFrame) -> None:

@@ -56,6 +56,8 @@ def show_runs(found: Mapping[str, Any], out: Console) -> None:
         names = ", ".join(sorted({run["reference"] for run in runs if run["reference"]}))
         rows = [_run_row(run, methods, _iou) for run in runs]
         out.print(table(f"IoU of flood (critical success index) against {names}", head, rows, words=3))
+    if any(run["by"] for run in runs):
+        say(out, "parts of each run (--by) are in its compare.json, or on the screen where one run is compared alone")
 
 
 def _run_row(run: Mapping[str, Any], methods: Sequence[str], cell: Any) -> list[str]:

@@ -33,6 +33,11 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=LOG_WIDTH)
 
 
+def units_text(count: int) -> str:
+    """The number of units, in words."""
+    return f"{count} unit{'' if count == 1 else 's'}"
+
+
 def size_text(count: int | None) -> str:
     """Bytes for people."""
     if count is None:
@@ -60,7 +65,8 @@ def show_plan(plan: Plan | SeriesPlan, out: Console) -> None:
             say(out, f"{name}: not mapped: {told}")
         return
     say(
-        out, f"{plan.job.name}: {area_km2(plan):.1f} km² in {len(plan.units)} units of {plan.job.resolution:g} m pixels"
+        out,
+        f"{plan.job.name}: {area_km2(plan):.1f} km² in {units_text(len(plan.units))}, {plan.job.resolution:g} m pixels",
     )
     say(out, f"maps the state of {plan.at:%Y-%m-%d %H:%M} UTC (t*: the latest radar pass of the flood window, if any)")
     say(out, f"methods {', '.join(plan.job.maps)}; delivers {plan.job.delivered}; science {plan.job.science}")

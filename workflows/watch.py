@@ -174,7 +174,7 @@ def _map_pass(plan: Plan, one: Pass, known: MappedPass | None, setting: _Watch, 
     if known is not None and known.made_of == made_of and (setting.out / name).is_dir():
         return
     why = "a new pass" if known is None else "again: a scene is new, late or replaced"
-    setting.say(f"{name}: {why}; {len(own.during)} scenes")
+    setting.say(f"{name}: {why}; {len(own.during)} scene{'' if len(own.during) == 1 else 's'}")
     map_plan(own, setting.out / name, scheduler=setting.scheduler, device=setting.device, say=named(name, setting.say))
     whole = MappedPass(name=name, platform=one.platform, at=one.at, made_of=made_of)
     others = [other for other in _read_state(setting.out).passes if other.name != name]

@@ -6,8 +6,9 @@ import math
 
 import geopandas
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+
+from workflows.tables import say
+from workflows.tables import table as framed
 
 
 def show_zones(table: geopandas.GeoDataFrame, console: Console, most: int) -> None:
@@ -15,16 +16,23 @@ def show_zones(table: geopandas.GeoDataFrame, console: Console, most: int) -> No
     quantities = [
         str(name).removesuffix("_known_share") for name in table.columns if str(name).endswith("_known_share")
     ]
-    shown = Table(title="Zones (95 % interval; its upper end counts what was not observed as flooded)")
-    for head in ("zone", "inside", "not observed", "flooded km2", *quantities):
-        shown.add_column(head, justify="left" if head == "zone" else "right")
+    head = ("zone", "inside the run", "not observed", "flooded, km²", *(_head(table, name) for name in quantities))
+    rows = []
     for _, row in table.sort_values("flooded_km2", ascending=False, kind="stable").head(most).iterrows():
         cells = [_amount(row, "flooded", "_km2")]
         cells += [_amount(row, name, "_km2" if f"{name}_km2" in row else "") for name in quantities]
-        shown.add_row(escape(str(row["zone"])), _share(row["inside_share"]), _share(row["not_observed_share"]), *cells)
-    console.print(shown)
+        rows.append((str(row["zone"]), _share(row["inside_share"]), _share(row["not_observed_share"]), *cells))
+    console.print(framed("Zones, those with most flood first", head, rows))
+    say(
+        console,
+        "in brackets 95 %; its upper end counts what was not observed as flooded; of each zone its part in the run",
+    )
     if len(table) > most:
-        console.print(f"{len(table) - most} more zones are in the files")
+        say(console, f"{len(table) - most} more zones are in the files")
+
+
+def _head(table: geopandas.GeoDataFrame, name: str) -> str:
+    return f"{name}, km²" if f"{name}_km2" in table.columns else name
 
 
 def _amount(row: geopandas.GeoSeries, name: str, end: str) -> str:
@@ -38,4 +46,4 @@ def _amount(row: geopandas.GeoSeries, name: str, end: str) -> str:
 
 
 def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100.0 * value:.0f} %"
+    return "–" if math.isnan(value) else f"{value:.0%}"

@@ -132,6 +132,7 @@ def _values(path: Path, box: GeoBox) -> NDArray[np.float32]:
     try:
         return align(read_window(RasterLayer(href=str(path.absolute())), box), box, "mask")
     except (ReadError, PipelineError) as problem:
+        found = problem.args[1] if isinstance(problem, ReadError) else problem
         raise ReferenceFileError(
-            f"{path}: is not a raster that can be read ({problem}); give a GeoTIFF of classes, or polygons"
+            f"{path}: is not a raster that can be read ({found}); give a GeoTIFF of classes, or polygons"
         ) from None
