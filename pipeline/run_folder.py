@@ -17,6 +17,8 @@ from rasterio.windows import Window
 from pipeline.errors import RunError
 from pipeline.ledger import UNITS, read_item
 
+PREPARED = "prepared.json"
+"""The file of a run that keeps what is wider than a unit: looks, noise floors, priors."""
 BLOCK = 1024
 """Rows and columns of a window: memory does not grow with the unit."""
 

@@ -21,7 +21,7 @@ from harmonization.evidence import Belief, doubt_states, relax_states
 from harmonization.optical.reflectance import SURFACE_HAZE
 from harmonization.scene_errors import EvidenceCloud, RadarLook, optical_cloud, radar_cloud, shore_shift
 from pipeline.errors import RunError
-from pipeline.run_folder import RunFolder, UnitFolder
+from pipeline.run_folder import PREPARED, RunFolder, UnitFolder
 
 DRAWS = 128
 """Of the 95 % interval: its ends lie between the third and the fourth of them."""
@@ -29,7 +29,6 @@ CELL_M: Mapping[str, float] = {"sentinel-1": 30.0, "alos-2": 75.0}
 """Metres of the cell whose mean power a pixel is judged by: of Sentinel-1 three samples (the science file's boxcar), of
 ScanSAR its resolution. Optics: `OPTICAL_CELL_M`."""
 OPTICAL_CELL_M = 10.0
-PREPARED = "prepared.json"
 """What `map` found for the whole run, in its folder."""
 BAND_OF: Mapping[str, Any] = {"sentinel-1": "C", "alos-2": "L"}
 WATER_PRIOR_STD = 0.7

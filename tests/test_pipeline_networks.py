@@ -443,7 +443,8 @@ def test_a_run_maps_compares_and_reports_every_network(
     run = tmp_path / "run"
     map_flood(job, run, choice=RULES, device="cpu")
     item = json.loads(next(run.glob("units/*/*.json")).read_text())
-    assert {name for name in item["assets"] if name.startswith("methods/")} == {
+    rasters = {name for name, asset in item["assets"].items() if "style" not in asset["roles"]}
+    assert {name for name in rasters if name.startswith("methods/")} == {
         f"methods/{name}" for name in ("ndwi", "physics", "early", "late-mean", "late-vote")
     }
     assert "trust/late-vote" in item["assets"]

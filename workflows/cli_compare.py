@@ -35,6 +35,20 @@ def _strata(text: str) -> list[str]:
     return names
 
 
+def _intervals(runs: list[Path], asked: list[str] | None) -> list[str]:
+    """Methods whose area gets an interval; where none was asked for, the delivered one, if it can be told."""
+    if asked:
+        return [name for name in asked if name != "none"]
+    from pipeline.run_folder import PREPARED
+
+    bare = [run for run in runs if not (run / PREPARED).is_file()]
+    for run in bare:
+        typer.echo(
+            f"{run}: holds no {PREPARED}, on which an interval of the area rests; areas are told without", err=True
+        )
+    return [] if bare else ["delivered"]
+
+
 def compare(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="The --out folder of `overbank map`; several make one table.")
@@ -92,7 +106,7 @@ def compare(
         "land_cover": landcover,
         "between": between,
         "least_km2": least_area,
-        "intervals": [name for name in interval or ["delivered"] if name != "none"],
+        "intervals": _intervals(runs, interval),
         "samples": samples,
     }
     if len(runs) == 1:

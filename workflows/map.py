@@ -32,13 +32,13 @@ from pipeline.observe import Prepared
 from pipeline.plan import Plan
 from pipeline.prepare import prepare
 from pipeline.run import Setting, unit_fingerprint
+from pipeline.run_folder import PREPARED
 from pipeline.science import Science, load_science
 from workflows.map_windows import map_windows
 from workflows.mapped import MapSummary
 from workflows.plan import SeriesPlan, plan
 
 Say = Callable[[str], None]
-PREPARED = "prepared.json"
 FLATTENED = "flattened"
 """Folder of scenes that are flattened by range and Doppler."""
 NETWORK_PIXEL_M = 10.0
