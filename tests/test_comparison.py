@@ -153,7 +153,7 @@ def test_polygons_on_both_sides_of_the_antimeridian_lie_in_one_zone(tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "make", "told"),
     [
-        ("points.gpkg", lambda: drawn([Point(1, 1)]), "holds points: samples"),
+        ("points.gpkg", lambda: drawn([Point(1, 1)]), "holds points, which are samples"),
         ("lines.gpkg", lambda: drawn([LineString([(0, 0), (9, 9)])]), "holds no polygon but LineString"),
         ("nowhere.shp", lambda: drawn(FLOODED), "has no coordinate system"),
     ],

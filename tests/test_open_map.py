@@ -139,3 +139,8 @@ def test_the_package_is_imported_fast_and_knows_its_verbs() -> None:
     assert found.stdout.strip() == "[]"
     with pytest.raises(AttributeError, match="its verbs: check, compare"):
         workflows.fly  # noqa: B018
+
+
+def test_a_method_that_tells_no_probability_is_named(run: Path) -> None:
+    with pytest.raises(RunError, match=r"ndwi tells no flood_probability; those that do: none"):
+        open_map(run, "flood_probability", "ndwi")

@@ -14,9 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import pytest
 from PIL import Image
+from shapely.geometry import box
 from typer.testing import CliRunner
 
 from harmonization.reasons import Reason
@@ -26,7 +28,7 @@ from tests.drawn_run import box_at, drawn_run
 from workflows.cli import app
 from workflows.compare import compare
 from workflows.report import report, write_report
-from workflows.report.mosaic import blindness_of, canvas_of, paint
+from workflows.report.mosaic import blindness_of, canvas_of, paint, paint_reference
 from workflows.report.pictures import SHADES, class_picture, ramp_picture
 from workflows.report.provenance import _spans
 from workflows.report.reliability import reliability
@@ -165,6 +167,18 @@ def test_the_command_takes_a_reference_and_names_what_is_wrong(run: Path, tmp_pa
     gone = CliRunner().invoke(app, ["report", str(tmp_path / "gone")])
     assert gone.exit_code == 2
     assert "holds no finished unit" in gone.stderr
+
+
+def test_polygons_are_a_reference_too(run: Path, tmp_path: Path) -> None:
+    unit = open_run(run).units[0]
+    left, bottom, right, top = unit.box.extent.boundingbox
+    drawn = geopandas.GeoDataFrame(geometry=[box(left, bottom, right - 320, top)], crs=unit.facts["proj:code"])
+    drawn.to_file(tmp_path / "flood.gpkg")
+    page = report(run, tmp_path / "flood.gpkg", tmp_path / "page.html").read_text()
+    assert "Where each method errs" in page
+    values = paint_reference(canvas_of(run), tmp_path / "flood.gpkg")
+    assert np.array_equal(values[:, :32], np.ones((48, 32)))
+    assert np.all(values[:, 32:] == 255), "beyond its outline nobody looked"
 
 
 # ---- pictures

@@ -40,8 +40,12 @@ def open_map(
     """
     if method is not None and layer not in BY_METHOD:
         raise RunError(f"{layer}: is one for all methods; of a method there are {', '.join(BY_METHOD)}")
+    folder = open_run(Path(run))
     name = layer if method is None else f"{BY_METHOD[layer]}/{method}"
-    return layer_array(open_run(Path(run)), name, zone, masked)
+    if method in folder.methods and name not in folder.layers:
+        have = sorted(one.partition("/")[2] for one in folder.layers if one.startswith(f"{BY_METHOD[layer]}/"))
+        raise RunError(f"{folder.path}: {method} tells no {layer}; those that do: {', '.join(have) or 'none'}")
+    return layer_array(folder, name, zone, masked)
 
 
 class RunLayers(Mapping[str, xarray.DataArray]):

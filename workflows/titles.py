@@ -11,6 +11,7 @@ TITLES = {
     "early": "Early fusion",
     "intermediate": "Intermediate fusion",
     "late": "Late fusion",
+    "review": "After review",
 }
 UNSEEN_BY_METHOD = "Not observed by this method's sensors"
 """Code 4 of a method's own map; of the delivered layers it is "not observable by any sensor"."""

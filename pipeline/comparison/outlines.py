@@ -99,8 +99,8 @@ def _polygons(path: Path, frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFra
     """The polygons of all features, one a row, made valid."""
     drawn = frame[frame.geometry.notna() & ~frame.geometry.is_empty]
     if len(drawn) and set(drawn.geometry.geom_type) <= {"Point", "MultiPoint"}:
-        told = "holds points: samples tell an area by the stratified estimator, but no map of the flood"
-        raise ReferenceFileError(f"{path}: {told}; give polygons or a raster here")
+        told = "holds points, which are samples and no map of the flood"
+        raise ReferenceFileError(f"{path}: {told}; give them as --samples, or polygons or a raster here")
     parts = drawn.geometry.make_valid().explode(index_parts=False, ignore_index=True)
     parts = parts.explode(index_parts=False, ignore_index=True)  # collections that making valid has made
     found = parts[parts.geom_type == "Polygon"].reset_index(drop=True)

@@ -54,7 +54,6 @@ def open_reference(path: Path, extent: Path | None = None) -> Reference:
         raise ReferenceFileError(f"{path}: is not there; give a raster of classes, or polygons")
     seen = None if extent is None else Outlines.read(extent)
     if is_vector(path):
-        # Here sample points will be told from polygons, for the stratified estimator; until then they are refused.
         return PolygonReference(path, Outlines.read(path), seen)
     return RasterReference(path, seen)
 

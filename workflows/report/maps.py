@@ -9,7 +9,7 @@ from pipeline.classify import FLOODED_VEGETATION, OPEN_WATER, REFERENCE_WATER
 from pipeline.layers import FLOOD_CLASSES, KINDS, OBSERVED_CLASSES, WATER_CLASSES, Classes
 from workflows.account import Account
 from workflows.report.markup import gallery, text
-from workflows.report.mosaic import Canvas, band_names, paint, paint_raster
+from workflows.report.mosaic import Canvas, band_names, paint, paint_reference
 from workflows.report.pictures import (
     ERROR_CLASSES,
     Picture,
@@ -30,7 +30,7 @@ def method_maps(canvas: Canvas, account: Account, methods: Sequence[str], truth:
     """The truth, then the class map of each method."""
     classes = FLOOD_CLASSES if account.legend == "flood" else WATER_CLASSES
     if truth is not None:
-        yield class_picture("Truth", "True classes", paint_raster(canvas, truth), classes)
+        yield class_picture("Truth", "True classes", paint_reference(canvas, truth), classes)
     for name in methods:
         values = paint(canvas, f"methods/{name}")
         if values is not None:
@@ -42,7 +42,7 @@ def error_maps(canvas: Canvas, account: Account, methods: Sequence[str], truth: 
     """Where each method is right, misses and errs."""
     if truth is None:
         return
-    true = paint_raster(canvas, truth)
+    true = paint_reference(canvas, truth)
     wet = (OPEN_WATER, FLOODED_VEGETATION) + ((REFERENCE_WATER,) if account.legend == "water" else ())
     for name in methods:
         values = paint(canvas, f"methods/{name}")

@@ -12,12 +12,15 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from catalogs.lonlat import bbox_around
 from harmonization.reasons import Reason
 from pipeline.classify import NOT_OBSERVABLE, OUTSIDE
+from pipeline.comparison.outlines import is_vector
+from pipeline.comparison.reference import open_reference
 from pipeline.ledger import read_item
 from pipeline.run_folder import finished_units, open_run
 
@@ -143,8 +146,12 @@ def _coarse(canvas: Canvas) -> Affine:
     return canvas.affine * Affine.scale(canvas.columns / columns, canvas.rows / rows)
 
 
-def paint_raster(canvas: Canvas, path: Path) -> NDArray[Any]:
-    """Any raster's first band brought to the canvas by nearest value; 255 where it says nothing."""
+def paint_reference(canvas: Canvas, path: Path) -> NDArray[Any]:
+    """A reference on the canvas: a raster's first band by nearest value, or polygons as 1 in 0; 255 where not known."""
+    if is_vector(path):
+        box = GeoBox(canvas.shape, _coarse(canvas), canvas.crs)
+        flood, known = open_reference(path).on(box, "flood")
+        return np.where(known, flood.astype(np.uint8), np.uint8(255))
     rows, columns = canvas.shape
     grid = {"crs": canvas.crs, "transform": _coarse(canvas), "width": columns, "height": rows}
     with rasterio.open(path) as source:
