@@ -84,8 +84,11 @@ def prepare(plan: Plan, science: Science, said: Callable[[str], None]) -> Prepar
     )
     if not science.prior.estimate:
         return first
-    said("the event's prior")
-    belief = _estimated(plan, _spread(list(drawn or boxes), SAMPLE_BOXES), science, first, start)
+    windows = _spread(list(drawn or boxes), SAMPLE_BOXES)
+    said(
+        f"the event's prior, from the evidence in {len(windows)} windows: the first time tables of likelihood are made"
+    )
+    belief = _estimated(plan, windows, science, first, start)
     return first.model_copy(update={"water": belief.water, "vegetation": belief.vegetation})
 
 

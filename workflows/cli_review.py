@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,7 +94,13 @@ def lines_of(told: Mapping[str, Any]) -> list[str]:
         lines.append("the refit did not do better on verdicts left out: only the judged polygons were changed")
     if told["done_before"]:
         lines.append("this very file was applied before")
-    return [*lines, told["path"]]
+    version = _short(told["path"])
+    return [*lines, version, f"see it: overbank report {version}, overbank export {version} --format qgis"]
+
+
+def _short(path: str) -> str:
+    """From where the user stands, if that is shorter."""
+    return min(path, os.path.relpath(path), key=len)
 
 
 def _figure(value: float | None) -> str:

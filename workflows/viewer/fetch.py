@@ -26,7 +26,7 @@ VENDOR = Path(__file__).with_name("vendor")
 """Not in the repository: no source of others is committed. A wheel that is built after a fetch holds it."""
 STAMP = "lock.json"
 """The lock file that a vendor folder was filled by, written last."""
-COMMAND = "python -m workflows.viewer.fetch"
+COMMAND = f"{sys.executable} -m workflows.viewer.fetch"
 VARIABLE = "npm_config_registry"
 REGISTRY = "https://registry.npmjs.org"
 SECONDS = 60.0
