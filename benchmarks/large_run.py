@@ -1,6 +1,6 @@
 """A large finished run, and what it costs to compare it: seconds and peak memory.
 
-    python -m benchmarks.large_run /tmp/large 16384
+    python -m benchmarks.large_run FOLDER 16384
 
 Makes the run (units of 4096 pixels; all layers that `overbank map` writes; floods of every size, a noisy rule, clouds,
 a swath's edge), compares it in a process of its own against a raster and against polygons, and prints what each took.

@@ -1,6 +1,6 @@
 """Every way to fuse on simulated floods that no network has seen: with all sensors, and with each one missing.
 
-    python -m benchmarks.simulated_floods --root DIR [--events 8] [--first-seed 5000] [--weights DIR …] [--out FILE]
+    python -m benchmarks.simulated_floods --root DIR [--events 8] [--first-seed 5000] [--every N] [--weights DIR …]
 
 Chips are made below `--root` by the flow that maps (kept, and used again). `--weights` are checkpoints and folders of
 late fusion; by default all that are shipped. All pixels of known truth count, the same for every way: where a way has
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.ombria_folds import SharedExperts
 from models.contract import BOUND, CONTRACT, LATE, Rule, shipped, shipped_names
 from models.data.chips import UNKNOWN
-from models.data.sources import ChipSource, FolderSource
+from models.data.sources import ChipSource, FolderSource, Subset
 from models.early import SENSORS
 from models.judging.answers import answer_of
 from models.judging.baselines import index_rule, physics_alone
@@ -144,10 +144,12 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=5000)
     parser.add_argument("--weights", type=Path, nargs="*", help="by default what comes with the package")
     parser.add_argument("--conditions", default=",".join(CONDITIONS))
+    parser.add_argument("--every", type=int, default=1, help="one chip in so many, to be done sooner")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--device", default="auto")
     told = parser.parse_args()
-    source = chips_of(told.root, told.first_seed, told.events)
+    chips = chips_of(told.root, told.first_seed, told.events)
+    source = Subset(chips, range(0, len(chips), told.every))
     answers = dict(ways(told.weights or [shipped(name) for name in shipped_names()], told.device))
     asked = {name: CONDITIONS[name] for name in told.conditions.split(",")}
     found = {name: tallies(source, answers, hidden) for name, hidden in asked.items()}

@@ -74,6 +74,11 @@ def _content(path: Path) -> str:
 @lru_cache(maxsize=16)
 def _digest(path: Path, size: int, stamp: int) -> str:
     """Read once a run, however many units ask."""
+    return file_digest(path)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of what a file holds."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ReviewError
+from pipeline.ledger import file_digest
 from pipeline.review.candidates import candidates_of
 from pipeline.review.contested import frame_of
 from pipeline.review.experts import expert_names
@@ -21,7 +22,7 @@ from pipeline.review.refit import Witness, unchanged
 from pipeline.review.remap import Review, parameters_of
 from pipeline.review.selection import selected
 from pipeline.review.verdicts import Verdicts, read_verdicts
-from pipeline.review.version import AUDIT, Origin, file_digest, key_of, version_folder, write_version
+from pipeline.review.version import AUDIT, Origin, key_of, version_folder, write_version
 from pipeline.run_folder import open_run
 
 BELIEVED = Witness(sensitivity=0.95, specificity=0.95)

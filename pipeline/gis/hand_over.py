@@ -16,7 +16,7 @@ from pipeline.gis.mosaic import Mosaic, mosaic_of, present_in, vrt
 from pipeline.gis.polygons import FloodPolygons, flood_polygons
 from pipeline.gis.project import MosaicFile, project_qgs
 from pipeline.gis.vector_files import write_geopackage, write_geoparquet
-from pipeline.ledger import appearing
+from pipeline.ledger import appearing, file_digest
 from pipeline.run_folder import RunFolder, open_run
 from pipeline.styles.qml import raster_qml
 from pipeline.styles.symbology import symbology
@@ -55,7 +55,7 @@ def hand_over(run: Path, say: Say = lambda _: None) -> HandOver:
         return HandOver(target, False, str(before["polygons"]))
     with appearing(target) as draft:
         told = write_hand_over(folder, draft)
-        made = {name: _digest(draft / name) for name in _files(draft)}
+        made = {name: file_digest(draft / name) for name in _files(draft)}
         kept = tuple(_take_over(target, draft, before.get("files", {})))
         write_json(draft / RECORD, {"units": key, "polygons": told, "files": made})
     say(f"gis: {told}")
@@ -126,15 +126,10 @@ def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _take_over(old: Path, new: Path, made: Mapping[str, str]) -> Iterator[str]:
     """Copy what an older hand-over did not make, or was changed since, into the new one."""
     for name in _files(old):
-        if name == RECORD or name.endswith(PASSING) or made.get(name) == _digest(old / name):
+        if name == RECORD or name.endswith(PASSING) or made.get(name) == file_digest(old / name):
             continue
         target = _free(new / name)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from catalogs.publish import write_json
 from pipeline.errors import ReviewError, RunError
 from pipeline.export import layer_assets, publish_run, write_layer
 from pipeline.layers import Layer
-from pipeline.ledger import UNITS, appearing
+from pipeline.ledger import UNITS, appearing, file_digest
 from pipeline.review.package import FOLDER
 from pipeline.review.remap import METHOD, Review, reviewed_layers
 from pipeline.run_folder import RunFolder, UnitFolder
@@ -37,12 +37,6 @@ class Origin:
     """SHA-256 of the edited file."""
     key: str
     """SHA-256 of all that the maps depend on."""
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def version_folder(run: Path, key: str) -> tuple[Path, bool]:

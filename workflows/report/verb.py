@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.run_folder import RunFolder, open_run
-from workflows.compare import compare
+from workflows.compare import COMPARED, compare
 from workflows.report.page import REPORT, write_report
-
-COMPARED = "compare.json"
 
 
 def report(run: Path, reference: Path | None = None, out: Path | None = None) -> Path:
