@@ -91,9 +91,8 @@ def ways(weights: Sequence[Path], device: str) -> Iterator[tuple[str, Answer]]:
 
 
 def truth_within_bound(physics: NDArray[np.float32], truth: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(S, y, x) what nobody can better: the physics moved by the whole bound to where the truth lies."""
-    states = np.arange(1, len(physics) + 1)[:, None, None]
-    return np.where(truth == states, physics + BOUND, physics - BOUND).astype(np.float32)
+    """(S, y, x) the flood that nobody can better: all states moved by the whole bound to where the truth lies."""
+    return np.where(truth > 0, physics + BOUND, physics - BOUND).astype(np.float32)
 
 
 def tallies(source: ChipSource, answers: Mapping[str, Answer], hidden: Sequence[str]) -> dict[str, Tally]:
